@@ -1,0 +1,1 @@
+"""Log density to native code: trace, simplify, lower, emit, build."""

@@ -1,0 +1,1 @@
+"""Lowering rules, one small file per family of operations."""

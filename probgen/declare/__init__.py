@@ -1,0 +1,1 @@
+"""Reading declarations: Pyro programs, their sites and plates, and the dry run."""

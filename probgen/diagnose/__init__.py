@@ -1,0 +1,1 @@
+"""What only looks at results: verdicts with plain advice."""

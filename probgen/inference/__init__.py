@@ -1,0 +1,1 @@
+"""The one inference layer: methods as values, one file per algorithm."""

@@ -1,0 +1,1 @@
+"""Warm-up adaptation: step size and metric."""

@@ -1,0 +1,1 @@
+"""Draws to ArviZ DataTrees, and posterior predictions."""

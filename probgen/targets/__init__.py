@@ -1,0 +1,1 @@
+"""What inference sees of a model: densities over flat unconstrained vectors."""
