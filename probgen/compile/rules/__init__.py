@@ -1,1 +1,6 @@
-"""Lowering rules, one small file per family of operations."""
+"""Lowering rules, one small file per family of operations; `RULES` is the whole table."""
+
+from probgen.compile.rules import indexing, linear_algebra, pointwise, reductions, views
+from probgen.compile.rules.registry import RULES
+
+__all__ = ["RULES", "indexing", "linear_algebra", "pointwise", "reductions", "views"]

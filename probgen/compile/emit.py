@@ -1,0 +1,201 @@
+"""Scheduled loops to the text of one C++ function.
+
+    void NAME(const double* q, double* const* out, const void* const* k)
+
+`q` is the flat input, `out[j]` the j-th output buffer, `k` the table of constants (data are
+not in the text, so a compiled density serves every data set of the same shape).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from probgen.compile.ir import Node, View, contiguous_strides
+from probgen.compile.loops import LoopNest
+from probgen.compile.schedule import Group, Schedule, schedule
+from probgen.compile.text import address, literal, loops
+
+__all__ = ["Emitted", "Output", "emit"]
+
+# Larger workspaces live on the heap, one per thread.
+_STACK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a view goes: `out[slot] + offset`, row-major; or the function's return value."""
+
+    view: View
+    slot: int
+    offset: int = 0
+
+
+@dataclass
+class Emitted:
+    """The text of a function and the arrays that its constant table must hold, in order."""
+
+    text: str
+    constants: list[np.ndarray]
+
+
+@dataclass
+class _Function:
+    plan: Schedule
+    constants: dict[Node, str] = field(default_factory=dict)
+    arrays: list[np.ndarray] = field(default_factory=list)
+    placed: dict[Node, Output] = field(default_factory=dict)
+
+    # --- names -------------------------------------------------------------------------------
+
+    def in_register(self, node: Node) -> bool:
+        """Scalars live in variables of the function, never in buffers."""
+        return node.size == 1 and node.domain == () or (node.kind == "reduce" and node.size == 1)
+
+    def pointer(self, node: Node) -> str:
+        """A C++ expression for the address of a node's buffer."""
+        if node.kind == "input":
+            return f"(q+{node.attributes[0]})"
+        if node.kind == "constant":
+            if node not in self.constants:
+                self.constants[node] = f"k{len(self.arrays)}"
+                self.arrays.append(node.attributes[0])
+            return self.constants[node]
+        return f"(&v{node.serial})" if self.in_register(node) else f"b{node.serial}"
+
+    def load(self, view: View, index: Sequence[str]) -> str:
+        """A C++ expression for one element of a view."""
+        number = view.literal
+        if number is not None:
+            return literal(number, view.dtype)
+        if view.node.kind not in ("input", "constant") and self.in_register(view.node):
+            return f"v{view.node.serial}"
+        return f"{self.pointer(view.node)}[{address(view.offset, view.strides, index)}]"
+
+    # --- groups ------------------------------------------------------------------------------
+
+    def group(self, number: int, group: Group) -> str:
+        if group.domain is not None:
+            return LoopNest(self, number, group).text()
+        node = group.nodes[0]
+        return {"scan": self._scan, "assemble": self._assemble, "call": self._call}[node.kind](
+            node
+        )
+
+    def _scan(self, node: Node) -> str:
+        view, operation = node.views[0], node.attributes[0]
+        index = [f"i{d}" for d in range(len(node.shape))]
+        sign, start = ("+=", "0.0") if operation == "sum" else ("*=", "1.0")
+        place = address(0, contiguous_strides(node.shape), index)
+        last = len(node.shape) - 1
+        inner = (
+            f"double sum={start}; for(long i{last}=0;i{last}<{node.shape[-1]};++i{last})"
+            f"{{sum{sign}{self.load(view, index)}; b{node.serial}[{place}]=sum;}}"
+        )
+        return loops(node.shape[:-1], f"{{{inner}}}")
+
+    def _assemble(self, node: Node) -> str:
+        places, base = node.attributes
+        name, text = f"b{node.serial}", ""
+        covered = sum(math.prod(view.shape) for view in node.views[: len(places)])
+        if base is None:
+            text = self.copy(node.views[-1], name, 0, contiguous_strides(node.shape))
+        elif covered < node.size:
+            fill = literal(base, node.dtype)
+            text = f"for(long i=0;i<{node.size};++i){name}[i]={fill};\n"
+        for view, (offset, strides) in zip(node.views, places, strict=False):
+            text += self.copy(view, name, offset, strides)
+        return text
+
+    def copy(self, view: View, target: str, offset: int, strides: Sequence[int]) -> str:
+        """A loop that writes a view to target[offset + strides]."""
+        index = [f"i{d}" for d in range(len(view.shape))]
+        place = address(offset, strides, index)
+        return loops(view.shape, f"{target}[{place}]={self.load(view, index)};") + "\n"
+
+    def _call(self, node: Node) -> str:
+        name, extra = node.attributes
+        arguments = [f"b{node.serial}", *(self.pointer(v.node) for v in node.views)]
+        return f"{name}({', '.join([*arguments, *map(str, extra)])});"
+
+    # --- the whole function ------------------------------------------------------------------
+
+    def buffers(self) -> str:
+        """Declarations of the buffers that are no output."""
+        local, text = [], ""
+        for node in sorted(self.plan.stored, key=lambda n: n.serial):
+            if self.in_register(node):
+                continue
+            if node in self.placed:
+                output = self.placed[node]
+                text += (
+                    f"double* __restrict b{node.serial}=out[{output.slot}]+{output.offset};\n"
+                )
+            else:
+                local.append(node)
+        if sum(node.size for node in local) * 8 <= _STACK_BYTES:
+            return text + "".join(
+                f"alignas(64) {node.dtype} b{node.serial}[{node.size}];\n" for node in local
+            )
+        offset = 0
+        pieces = ""
+        for node in local:
+            pieces += (
+                f"{node.dtype}* __restrict b{node.serial}="
+                f"({node.dtype}*)(space+{offset});\n"
+            )
+            offset += (node.size + 7) // 8 * 8
+        return text + f"double* const space=probgen::workspace({offset});\n" + pieces
+
+
+def emit(name: str, outputs: Sequence[Output], returned: View | None = None) -> Emitted:
+    """The text of a static inline function computing `outputs` (and returning a scalar)."""
+    views = [output.view for output in outputs] + ([returned] if returned else [])
+    plan = schedule(views)
+    function = _Function(plan)
+    rest = []
+    for output in outputs:
+        node = output.view.node
+        direct = (
+            node in plan.place and node not in function.placed and node.dtype == "double"
+            and not function.in_register(node) and _row_major(output.view)
+        )
+        if direct:
+            function.placed[node] = output
+        else:
+            rest.append(output)
+    body = [function.group(i, group) for i, group in enumerate(plan.groups)]
+    for output in rest:
+        strides = contiguous_strides(output.view.shape)
+        body.append(function.copy(output.view, f"out[{output.slot}]", output.offset, strides))
+    if returned is not None:
+        body.append(f"return {function.load(returned, [])};")
+    tables = "".join(
+        f"const {_constant_type(array)}* __restrict const k{i}="
+        f"(const {_constant_type(array)}*)k[{i}];\n"
+        for i, array in enumerate(function.arrays)
+    )
+    kind = "double" if returned is not None else "void"
+    text = (
+        f"static inline {kind} {name}(const double* __restrict const q, "
+        f"double* const* const out, const void* const* const k){{\n"
+        f"(void)q;(void)out;(void)k;\n{tables}{function.buffers()}" + "\n".join(body) + "\n}\n"
+    )
+    return Emitted(text, function.arrays)
+
+
+def _row_major(view: View) -> bool:
+    kept = [(n, s) for n, s in zip(view.shape, view.strides, strict=True) if n > 1]
+    strides = contiguous_strides([n for n, _ in kept])
+    return (
+        view.offset == 0
+        and [s for _, s in kept] == list(strides)
+        and math.prod(view.shape) == view.node.size
+    )
+
+
+def _constant_type(array: np.ndarray) -> str:
+    return {"f": "double", "i": "int", "u": "unsigned char"}[array.dtype.kind]

@@ -1,0 +1,132 @@
+"""What the rest of the house gets of a compiled function: an address, sizes, and calls.
+
+`CompiledDensity` is the log density with its gradient, in the form that samplers take.
+`CompiledOutputs` computes everything else of a program for many draws at once. Nobody outside
+this package knows that C++ exists.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+import numpy as np
+
+from probgen.compile.build import build
+from probgen.compile.emit import Emitted, Output, emit
+from probgen.compile.ir import View
+
+__all__ = ["CompiledDensity", "CompiledOutputs", "density_source", "outputs_source"]
+
+_EXPORT = 'extern "C" __attribute__((visibility("default")))'
+_ALIGNMENT = 64
+
+
+def density_source(views: Mapping[str, View], inputs: int) -> Emitted:
+    """C++ of `double value_and_grad(q, grad, context)` from the views "value", "grad:i"."""
+    outputs, offset = [], 0
+    for i in range(inputs):
+        gradient = views[f"grad:{i}"]
+        outputs.append(Output(gradient, 0, offset))
+        offset += int(np.prod(gradient.shape, dtype=int))
+    emitted = emit("evaluate", outputs, returned=views["value"])
+    text = _runtime() + emitted.text + (
+        f"{_EXPORT} double value_and_grad(const double* q, double* grad, const void* context)"
+        "{double* const out[1]={grad};"
+        "return evaluate(q,out,(const void* const*)context);}\n"
+    )
+    return Emitted(text, emitted.constants)
+
+
+def outputs_source(views: Mapping[str, View], dim: int) -> Emitted:
+    """C++ of `void many(q, n, outs, context)`: every view for each of n rows of q."""
+    outputs = [Output(view, slot) for slot, view in enumerate(views.values())]
+    sizes = [max(int(np.prod(view.shape, dtype=int)), 1) for view in views.values()]
+    emitted = emit("evaluate", outputs)
+    count = max(len(outputs), 1)
+    table = ",".join(map(str, sizes)) or "0"
+    text = _runtime() + emitted.text + (
+        f"{_EXPORT} void many(const double* q,long n,double* const* outs,const void* context){{"
+        f"static const long sizes[{count}]={{{table}}};"
+        f"for(long r=0;r<n;++r){{double* out[{count}];"
+        f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*sizes[j];"
+        f"evaluate(q+r*{dim},out,(const void* const*)context);}}}}\n"
+    )
+    return Emitted(text, emitted.constants)
+
+
+class _Context:
+    """The constant table of a function, kept alive with it."""
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self.arrays = [_aligned(array) for array in arrays]
+        self.table = (ctypes.c_void_p * max(len(arrays), 1))(
+            *(array.ctypes.data for array in self.arrays)
+        )
+        self.address = ctypes.addressof(self.table)
+
+
+class CompiledDensity:
+    """A compiled log density. `address` and `context` are what a native sampler calls:
+
+    double f(const double* q, double* grad, const void* context)
+    """
+
+    def __init__(self, source: Emitted, dim: int) -> None:
+        self.dim = dim
+        self.source = source.text
+        self._context = _Context(source.constants)
+        self._library = build(source.text, "density")
+        self._function = self._library.value_and_grad
+        self._function.restype = ctypes.c_double
+        self._function.argtypes = [ctypes.c_void_p] * 3
+        self.address = ctypes.cast(self._function, ctypes.c_void_p).value or 0
+        self.context = self._context.address
+
+    def value_and_grad(self, q: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log density (nats) at `q` (shape (dim,)) and its gradient."""
+        point = np.ascontiguousarray(q, dtype=np.float64)
+        gradient = np.empty(self.dim)
+        value = self._function(point.ctypes.data, gradient.ctypes.data, self.context)
+        return value, gradient
+
+
+class CompiledOutputs:
+    """Compiled named outputs of a program, for many unconstrained draws at once."""
+
+    def __init__(self, source: Emitted, shapes: Mapping[str, tuple[int, ...]], dim: int) -> None:
+        self.shapes = dict(shapes)
+        self.dim = dim
+        self._context = _Context(source.constants)
+        self._library = build(source.text, "outputs")
+        self._function = self._library.many
+        self._function.restype = None
+        self._function.argtypes = [
+            ctypes.c_void_p, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p
+        ]
+
+    def __call__(self, q: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs at every row of `q` (shape (n, dim)): name -> array of shape (n, *shape)."""
+        rows = np.ascontiguousarray(q, dtype=np.float64).reshape(-1, self.dim)
+        results = {name: np.empty((len(rows), *shape)) for name, shape in self.shapes.items()}
+        pointers = (ctypes.c_void_p * max(len(results), 1))(
+            *(array.ctypes.data for array in results.values())
+        )
+        self._function(
+            rows.ctypes.data, len(rows), ctypes.addressof(pointers), self._context.address
+        )
+        return results
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """A copy on a cache-line boundary."""
+    memory = np.empty(array.nbytes + _ALIGNMENT, dtype=np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def _runtime() -> str:
+    return resources.files("probgen.compile").joinpath("runtime.hpp").read_text() + "\n"

@@ -1,0 +1,215 @@
+"""The loop nest of one group: element-wise values in registers, reductions beside them.
+
+A reduction over the innermost dimensions sums in a register; over outer ones, in its buffer.
+Nests that only reduce (matrix-vector products) are blocked, so that several sums run at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from probgen.compile.ir import Node, contiguous_strides
+from probgen.compile.schedule import Group
+from probgen.compile.text import address
+
+if TYPE_CHECKING:
+    from probgen.compile.emit import _Function
+
+__all__ = ["LoopNest"]
+
+_START = {"sum": "0.0", "prod": "1.0", "max": "double(-INFINITY)", "min": "double(INFINITY)"}
+_UPDATE = {
+    "sum": "{0}+={1};",
+    "prod": "{0}*={1};",
+    "max": "{0}=probgen::maximum({0},{1});",
+    "min": "{0}=probgen::minimum({0},{1});",
+}
+_COLUMNS = 64  # accumulators of a blocked column sum: eight vector registers
+_ROWS = 4  # rows summed at once in a blocked row sum
+
+
+class LoopNest:
+    """Writes the C++ text of one group."""
+
+    def __init__(self, function: _Function, number: int, group: Group) -> None:
+        self.function = function
+        self.number = number
+        self.domain = group.domain or ()
+        self.nodes = group.nodes
+        self.reduces = [node for node in group.nodes if node.kind == "reduce"]
+        self.local = {node for node in group.nodes if node.fusible}
+
+    def text(self) -> str:
+        """The whole nest."""
+        if len(self.domain) == 2 and self._only_reduces():
+            axes = {node.attributes[1] for node in self.reduces}
+            if axes == {(0,)}:
+                return self._column_sums()
+            if axes == {(1,)} and self.domain[0] >= _ROWS:
+                return self._row_sums()
+        return self._prepare() + self._nest(0)
+
+    # --- the general nest --------------------------------------------------------------------
+
+    def _nest(self, depth: int) -> str:
+        if depth == len(self.domain):
+            return self._body([f"i{d}" for d in range(depth)])
+        here = [node for node in self.reduces if self._level(node) == depth]
+        before = "".join(self._open(node) for node in here)
+        after = "".join(self._close(node, depth) for node in here)
+        inner = self._nest(depth + 1)
+        vectorise = depth == len(self.domain) - 1 and not any(
+            node.kind == "scatter" for node in self.nodes
+        )
+        pragma = "\n#pragma GCC ivdep\n" if vectorise else ""
+        size = self.domain[depth]
+        return f"{before}{pragma}for(long i{depth}=0;i{depth}<{size};++i{depth}){{{inner}}}{after}"
+
+    def _level(self, node: Node) -> int:
+        """The depth from which on every loop is summed over."""
+        level, reduced = len(self.domain), node.attributes[1]
+        while level > 0 and level - 1 in reduced:
+            level -= 1
+        return level
+
+    def _open(self, node: Node) -> str:
+        name = self._accumulator(node)
+        return f"double {name}={_START[node.attributes[0]]};"
+
+    def _accumulator(self, node: Node) -> str:
+        return f"v{node.serial}" if node.size == 1 else f"a{node.serial}"
+
+    def _close(self, node: Node, depth: int) -> str:
+        if node.size == 1:
+            return ""
+        place = self._kept_place(node, [f"i{d}" for d in range(depth)])
+        return self._store(node, place, f"a{node.serial}", whole=self._pure(node))
+
+    def _pure(self, node: Node) -> bool:
+        """Whether the reduced dimensions are exactly the innermost ones."""
+        level = self._level(node)
+        return node.attributes[1] == tuple(range(level, len(self.domain)))
+
+    def _store(self, node: Node, place: str, value: str, whole: bool) -> str:
+        target = f"b{node.serial}[{place}]"
+        return f"{target}={value};" if whole else _UPDATE[node.attributes[0]].format(target, value)
+
+    def _kept_place(self, node: Node, index: list[str]) -> str:
+        kept = [d for d in range(len(self.domain)) if d not in node.attributes[1]]
+        return address(0, contiguous_strides(node.shape), [index[d] for d in kept])
+
+    def _prepare(self) -> str:
+        """Fill the buffers that sums are added to."""
+        text = ""
+        for node in self.nodes:
+            if node.kind == "scatter":
+                text += f"for(long i=0;i<{node.size};++i)b{node.serial}[i]=0.0;"
+            elif node.kind == "reduce" and node.size > 1 and not self._pure(node):
+                start = _START[node.attributes[0]]
+                text += f"for(long i=0;i<{node.size};++i)b{node.serial}[i]={start};"
+        return text
+
+    # --- one element of the nest -------------------------------------------------------------
+
+    def _body(self, index: list[str], suffix: str = "", stores: bool = True) -> str:
+        text = ""
+        for node in self.nodes:
+            if node.fusible:
+                value = self._value(node, index, suffix)
+                text += f"const {node.dtype} v{node.serial}{suffix}={value};"
+                if stores and node in self.function.plan.stored and node.size > 1:
+                    place = self._place(node, index)
+                    text += f"b{node.serial}[{place}]=v{node.serial}{suffix};"
+            elif node.kind == "scatter":
+                text += self._scatter(node, index)
+            elif stores:
+                text += self._reduce(node, index)
+        return text
+
+    def _place(self, node: Node, index: list[str]) -> str:
+        return address(0, contiguous_strides(node.shape), index)
+
+    def _operand(self, node: Node, position: int, index: list[str], suffix: str = "") -> str:
+        view = node.views[position]
+        if view.node in self.local and view.whole:
+            return f"v{view.node.serial}{suffix}"
+        return self.function.load(view, index)
+
+    def _value(self, node: Node, index: list[str], suffix: str) -> str:
+        if node.kind == "pointwise":
+            operands = [self._operand(node, i, index, suffix) for i in range(len(node.views))]
+            return node.attributes[0].format(*operands)
+        base = node.views[0]
+        place = address(base.offset, base.strides, index)
+        for i, stride in enumerate(node.attributes[0]):
+            place += f"+{stride}*{self._operand(node, i + 1, index, suffix)}"
+        return f"{self.function.pointer(base.node)}[{place}]"
+
+    def _scatter(self, node: Node, index: list[str]) -> str:
+        loop_strides, index_strides = node.attributes
+        place = address(0, loop_strides, index)
+        for i, stride in enumerate(index_strides):
+            place += f"+{stride}*{self._operand(node, i + 1, index)}"
+        return f"b{node.serial}[{place}]+={self._operand(node, 0, index)};"
+
+    def _reduce(self, node: Node, index: list[str]) -> str:
+        value = self._operand(node, 0, index)
+        level = self._level(node)
+        if level < len(self.domain):
+            return _UPDATE[node.attributes[0]].format(self._accumulator(node), value)
+        return self._store(node, self._kept_place(node, index), value, whole=False)
+
+    # --- blocked nests -----------------------------------------------------------------------
+
+    def _only_reduces(self) -> bool:
+        return (
+            all(node.fusible or node.kind == "reduce" for node in self.nodes)
+            and not any(node in self.function.plan.stored for node in self.local)
+            and all(node.attributes[0] == "sum" for node in self.reduces)
+        )
+
+    def _column_sums(self) -> str:
+        """Sums over the outer dimension: a block of columns at a time, in registers."""
+        rows, columns = self.domain
+        whole = columns // _COLUMNS * _COLUMNS
+        text = ""
+        if whole:
+            block = self._columns(rows, _COLUMNS, "c")
+            text += f"for(long c=0;c<{whole};c+={_COLUMNS}){{{block}}}"
+        if columns > whole:
+            text += f"{{const long c={whole};{self._columns(rows, columns - whole, 'c')}}}"
+        return text
+
+    def _columns(self, rows: int, width: int, start: str) -> str:
+        body = self._body(["i0", "i1"], stores=False)
+        sums, opened, closed = "", "", ""
+        for node in self.reduces:
+            opened += f"double a{node.serial}[{width}]={{}};"
+            sums += f"a{node.serial}[j]+={self._operand(node, 0, ['i0', 'i1'])};"
+            closed += f"b{node.serial}[{start}+j]=a{node.serial}[j];"
+        inner = f"for(long j=0;j<{width};++j){{const long i1={start}+j;{body}{sums}}}"
+        return (
+            f"{opened}for(long i0=0;i0<{rows};++i0){inner}"
+            f"for(long j=0;j<{width};++j){{{closed}}}"
+        )
+
+    def _row_sums(self) -> str:
+        """Sums over the inner dimension: several rows at a time, sharing what they read."""
+        rows, columns = self.domain
+        whole = rows // _ROWS * _ROWS
+        text = f"for(long r=0;r<{whole};r+={_ROWS}){{{self._rows(range(_ROWS), columns, 'r')}}}"
+        if rows > whole:
+            text += f"{{const long r={whole};{self._rows(range(rows - whole), columns, 'r')}}}"
+        return text
+
+    def _rows(self, block: range, columns: int, start: str) -> str:
+        opened, inner, closed = "", "", ""
+        for row in block:
+            index, suffix = [f"({start}+{row})", "i1"], f"_{row}"
+            inner += self._body(index, suffix, stores=False)
+            for node in self.reduces:
+                name = f"a{node.serial}_{row}"
+                opened += f"double {name}=0.0;"
+                inner += f"{name}+={self._operand(node, 0, index, suffix)};"
+                closed += f"b{node.serial}[{start}+{row}]={name};"
+        return f"{opened}\n#pragma GCC ivdep\nfor(long i1=0;i1<{columns};++i1){{{inner}}}{closed}"

@@ -1,0 +1,72 @@
+"""ATen graph to loops: apply the rule of each operation, in order."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+
+from probgen.compile.ir import Graph, View
+from probgen.compile.rules import RULES
+from probgen.compile.trace import TracedGraph
+from probgen.errors import UnsupportedOperation
+
+__all__ = ["lower"]
+
+
+def lower(traced: TracedGraph) -> dict[str, View]:
+    """Every output of a traced function as a view of the intermediate form, by name.
+
+    Raises `UnsupportedOperation` naming the first operation without a rule.
+    """
+    return _Lowering(traced).run()
+
+
+class _Lowering:
+    def __init__(self, traced: TracedGraph) -> None:
+        self.traced = traced
+        self.graph = Graph()
+        self.views: dict[torch.fx.Node, Any] = {}
+
+    def run(self) -> dict[str, View]:
+        offset = 0
+        for node in self.traced.inputs:
+            shape = tuple(node.meta["val"].shape)
+            self.views[node] = self.graph.input(shape, offset)
+            offset += node.meta["val"].numel()
+        for node in self.traced.module.graph.nodes:
+            if node.op == "call_function" and node not in self.traced.constants:
+                self.views[node] = self._call(node)
+        return {name: self._value(node) for name, node in self.traced.outputs.items()}
+
+    def _call(self, node: torch.fx.Node) -> Any:
+        if node.target is operator.getitem:
+            source, index = node.args
+            return self._value(source)[index]
+        lowering = RULES.get(node.target)
+        if lowering is None:
+            raise UnsupportedOperation(f"no lowering rule for {node.target}")
+        arguments = torch.fx.node.map_arg(node.args, self._value)
+        options = torch.fx.node.map_arg(node.kwargs, self._value)
+        try:
+            return lowering(self.graph, *arguments, **options)
+        except UnsupportedOperation:
+            raise
+        except Exception as error:
+            raise UnsupportedOperation(
+                f"the lowering rule for {node.target} does not cover this form: {error}"
+            ) from error
+
+    def _value(self, node: Any) -> Any:
+        if node not in self.views:
+            constant = self.traced.constants[node]
+            self.views[node] = self._constant(node, constant)
+        return self.views[node]
+
+    def _constant(self, node: Any, value: Any) -> Any:
+        if isinstance(value, (tuple, list)):
+            return tuple(self._constant(node, item) for item in value)
+        if value.numel() == 0 or value.is_complex():
+            raise UnsupportedOperation(f"{node}: an empty or complex tensor")
+        return self.graph.constant(value.detach().cpu().resolve_conj().numpy())
