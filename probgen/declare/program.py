@@ -75,6 +75,7 @@ class Program:
     data: dict[str, Any]
     sites: dict[str, Site] = field(default_factory=dict)
     plates: dict[str, Plate] = field(default_factory=dict)
+    observed: dict[str, torch.Tensor] = field(default_factory=dict)
     needs_widening: bool = False
 
     @property
@@ -108,6 +109,27 @@ class Program:
         trace.compute_log_prob()
         return _collect(trace, placed.log_jacobian)
 
+    def unconstrain(
+        self, values: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> dict[str, torch.Tensor]:
+        """Unconstrained values of a run with latent sites at `values`, the rest from the prior.
+
+        `values` are on the constrained scale and broadcast to the shape of their site. Raises
+        `ModelError` naming a site without such a name, of another shape or outside its support.
+        """
+        given = dict(values or {})
+        latent = {site.name for site in self.of_kind("latent")}
+        unknown = sorted(set(given) - latent)
+        if unknown:
+            raise ModelError(
+                f"The program {self.name!r} has no latent site named {unknown[0]!r}; "
+                f"its latent sites are {', '.join(sorted(latent))}."
+            )
+        reader = _ReadUnconstrained(given)
+        with tracing(), double_precision(self.needs_widening), isolated(seed):
+            self._trace(reader)
+        return reader.unconstrained
+
     def _trace(self, handler: Messenger) -> Any:
         with FixParameters(), _FloatObservations(), handler:
             return poutine.trace(self.model).get_trace(**self.data)
@@ -134,7 +156,9 @@ def read_program(
         program.needs_widening = precision.widened
     for name, message in trace.nodes.items():
         if message["type"] == "sample" and type(message["fn"]).__name__ != "_Subsample":
-            program.sites[name] = _describe(name, message)
+            site = program.sites[name] = _describe(name, message)
+            if site.kind == "observed":
+                program.observed[name] = message["value"].detach()
             for frame in message["cond_indep_stack"]:
                 program.plates.setdefault(frame.name, Plate(frame.name, int(frame.size)))
     return program
@@ -164,6 +188,43 @@ class PlacePrior(Messenger):
             shape = transform.inverse_shape(msg["fn"].shape())
             msg["value"] = transform(torch.rand(shape) - 0.5)
         msg["done"] = True
+
+
+class _ReadUnconstrained(PlacePrior):
+    """Sets latent sites from given or prior values and notes them unconstrained."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.values = values
+        self.unconstrained: dict[str, torch.Tensor] = {}
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if not is_latent(msg):
+            return
+        name = msg["name"]
+        if name in self.values:
+            msg["value"] = _given_value(name, self.values[name], msg["fn"])
+            msg["done"] = True
+        else:
+            super()._pyro_sample(msg)
+        self.unconstrained[name] = biject_to(msg["fn"].support).inv(msg["value"])
+
+
+def _given_value(name: str, value: Any, distribution: Any) -> torch.Tensor:
+    tensor = torch.as_tensor(value, dtype=torch.float64)
+    try:
+        tensor = tensor.expand(distribution.shape())
+    except RuntimeError as error:
+        raise ModelError(
+            f"The value given for site {name!r} has shape {tuple(tensor.shape)}, the site has "
+            f"shape {tuple(distribution.shape())}."
+        ) from error
+    if not bool(distribution.support.check(tensor).all()):
+        raise ModelError(
+            f"The value given for site {name!r} lies outside its support "
+            f"{_support_label(distribution.support)}."
+        )
+    return tensor
 
 
 class _PlaceUnconstrained(Messenger):

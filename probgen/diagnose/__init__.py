@@ -1,1 +1,27 @@
-"""What only looks at results: verdicts with plain advice."""
+"""What only looks at results: verdicts with plain advice, and pictures.
+
+The public names of probgen include a function called `diagnose`, like this package. So that
+``probgen.diagnose(tree)`` means the function whether or not the package has been imported by
+then, the package itself can be called.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from probgen.diagnose.finding import Finding, Limits
+from probgen.diagnose.picture import save_picture
+from probgen.diagnose.verdict import Verdict, diagnose
+
+__all__ = ["Finding", "Limits", "Verdict", "diagnose", "save_picture"]
+
+
+class CallablePackage(ModuleType):
+    """A package that is also the function of its name."""
+
+    def __call__(self, tree: Any, **options: Any) -> Verdict:
+        """Diagnose a DataTree; see `probgen.diagnose.verdict.diagnose`."""
+        return diagnose(tree, **options)
+
+
+sys.modules[__name__].__class__ = CallablePackage

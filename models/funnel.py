@@ -1,0 +1,31 @@
+"""Neal's funnel: a scale and nine values that live on it, from wide to needle-thin.
+
+Source: Neal (2003), "Slice sampling", Annals of Statistics 31:705-767, section 8. There are
+no data: the "posterior" is the prior, and its moments are known exactly (`reference`).
+A sampler with one step size for everywhere cannot reach the neck and says so by divergences.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pyro
+import pyro.distributions as dist
+
+# Exact: v ~ Normal(0, 3), and Var(x) = E[exp(v)] = exp(9 / 2).
+reference = {
+    "v": {"mean": 0.0, "sd": 3.0},
+    "x": {"mean": 0.0, "sd": math.exp(9.0 / 4.0)},
+}
+
+
+def funnel(size: int = 9) -> None:
+    """`size`: how many values share the scale `exp(v / 2)`."""
+    v = pyro.sample("v", dist.Normal(0.0, 3.0))
+    with pyro.plate("value", size):
+        pyro.sample("x", dist.Normal(0.0, (v / 2.0).exp()))
+
+
+def data() -> dict[str, int]:
+    """Neal's choice: nine values."""
+    return {"size": 9}

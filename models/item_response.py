@@ -1,0 +1,42 @@
+"""Item response, two-parameter logistic (2PL): abilities of persons, curves of items.
+
+Source: Birnbaum (1968), in Lord and Novick, Statistical Theories of Mental Test Scores,
+chapters 17-20. Abilities are standard normal, which fixes location and scale; positive
+discriminations fix the sign.
+Data: 1000 persons answering five items of the Law School Admission Test, section 6, as
+counts of the 32 response patterns: Bock and Lieberman (1970), "Fitting a response model for
+n dichotomously scored items", Psychometrika 35:179-197.
+"""
+
+from __future__ import annotations
+
+import pyro
+import pyro.distributions as dist
+import torch
+
+# Persons per response pattern 00000, 00001, 00010, ..., 11111 (item 1 first, 1 = right).
+PATTERN_COUNTS = [
+    3, 6, 2, 11, 1, 1, 3, 4, 1, 8, 0, 16, 0, 3, 2, 15,
+    10, 29, 14, 81, 3, 28, 15, 80, 16, 56, 21, 173, 11, 61, 28, 298,
+]  # fmt: skip
+
+
+def item_response(persons: int, items: int, y: torch.Tensor | None = None) -> None:
+    """`y`: answers, shape (person, item), 1 where right."""
+    person = pyro.plate("person", persons, dim=-2)
+    item = pyro.plate("item", items, dim=-1)
+    with person:
+        ability = pyro.sample("ability", dist.Normal(0.0, 1.0))
+    with item:
+        discrimination = pyro.sample("discrimination", dist.LogNormal(0.0, 0.5))
+        difficulty = pyro.sample("difficulty", dist.Normal(0.0, 2.5))
+    with person, item:
+        logits = discrimination * (ability - difficulty)
+        pyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
+
+
+def data() -> dict[str, torch.Tensor | int]:
+    """The 1000 persons of LSAT-6, in the order of their patterns."""
+    patterns = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 5)
+    y = patterns.repeat_interleave(torch.tensor(PATTERN_COUNTS), dim=0)
+    return {"persons": y.shape[0], "items": y.shape[1], "y": y}

@@ -1,0 +1,87 @@
+"""What the commands share: consoles, exit codes, and errors printed without a traceback."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TRUSTWORTHY, ERROR, NOT_TRUSTWORTHY, INTERRUPTED = 0, 1, 3, 130
+PLAIN_WIDTH = 100  # columns when the output is no terminal (a pipe, a log file)
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Zoo name, file.py or file.py:function.")
+]
+DataFile = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="FILE",
+        help="Data (.json, .csv, .npz, .nc) instead of the model's own.",
+        show_default=False,
+    ),
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="One argument of the program: a number, true, [1, 2, 3], text. Repeatable.",
+        show_default=False,
+    ),
+]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show the Python traceback of an error.")
+]
+
+
+def console(errors: bool = False) -> "Console":
+    """A console on standard output, or on standard error."""
+    from rich.console import Console
+
+    stream = sys.stderr if errors else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+def reported(command: Callable[..., None]) -> Callable[..., None]:
+    """Run a command so that errors become one message and exit code 1, Ctrl-C exit code 130.
+
+    The command has a `traceback` option; with it, errors go through.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            console(errors=True).print("Interrupted: nothing was saved.", style="yellow")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            # typer's own exceptions (Exit, BadParameter) are answers, not errors
+            if kwargs.get("traceback") or type(error).__module__.partition(".")[0] == "typer":
+                raise
+            print_error(error)
+            raise typer.Exit(ERROR) from None
+
+    return wrapped
+
+
+def print_error(error: Exception) -> None:
+    """One message: ours as it stands, a foreign one with its type and where to look."""
+    from rich.text import Text
+
+    from probgen.errors import ProbgenError
+
+    text = Text.assemble(("Error: ", "bold red"), str(error) or type(error).__name__)
+    if not isinstance(error, ProbgenError):
+        text = Text.assemble(
+            ("Error: ", "bold red"),
+            f"{type(error).__name__}: {error}\n",
+            ("This came unexpectedly; --traceback shows where.", "dim"),
+        )
+    console(errors=True).print(text)

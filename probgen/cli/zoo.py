@@ -1,0 +1,19 @@
+"""`probgen list`: the models that come with probgen."""
+
+from probgen.cli.terminal import Traceback, console, reported
+
+
+@reported
+def list_zoo(traceback: Traceback = False) -> None:
+    """List the models of the zoo, one line each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from probgen import api
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    for name, description in api.zoo_descriptions().items():
+        grid.add_row(Text(name, style="bold cyan"), Text(description))
+    console().print(grid)
+    console().print("\nRun one: probgen run NAME      Look at one: probgen show NAME", style="dim")

@@ -1,0 +1,165 @@
+"""Are the chains what chains should be? Finite, moving, different from each other, enough.
+
+These are the checks a reader forgets because they never fail, until they do: a draw that is not
+a number, a chain that never left its start, two chains that are copies, a single chain.
+"""
+
+import numpy as np
+import pandas as pd
+
+from probgen.diagnose.finding import Finding, Limits
+from probgen.diagnose.record import Record
+from probgen.diagnose.statistics import FEWEST_DRAWS
+from probgen.diagnose.words import chains_named, count_of, percent, quoted, s_of
+
+SHORT_RUN = 100
+
+
+def check_finite(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Draws that are NaN or infinite."""
+    bad = np.flatnonzero(~record.finite)
+    if not len(bad):
+        return []
+    share = (~np.isfinite(record.values[bad])).mean(axis=(1, 2))
+    order = np.argsort(-share)
+    names = [record.names[i] for i in bad[order]]
+    sampled = bool(record.latent[bad].any())
+    return [
+        Finding(
+            "non-finite draws",
+            "failure" if sampled else "warning",
+            f"{quoted(names)}: up to {percent(float(share.max()))} of the draws are NaN or "
+            "infinite, so that there are no statistics.",
+            "a value overflowed or left the domain of a function (log of 0, 0/0)",
+            "bound the site's support or prior, or compute it on the log scale; "
+            "`probgen check` names the place",
+            dict(zip(names, share[order].tolist(), strict=True)),
+        )
+    ]
+
+
+def check_constant(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Scalars with one value in all chains: fine for fixed parts, said for the reader."""
+    fixed = np.flatnonzero(record.constant)
+    if not len(fixed):
+        return []
+    names = [record.names[i] for i in fixed]
+    everything = not record.moving.any() and record.draws > 1
+    return [
+        Finding(
+            "constants",
+            "failure" if everything else "note",
+            f"{quoted(names)} {'has' if len(names) == 1 else 'have'} one and the same value in "
+            "every draw of every chain" + (": nothing moves." if everything else "."),
+            "every proposal was rejected, or nothing was sampled" if everything else "",
+            "check the model (`probgen check`), the data and the starts" if everything else "",
+            {record.names[i]: float(record.values[i, 0, 0]) for i in fixed},
+        )
+    ]
+
+
+def check_stuck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Chains that hardly ever move, and single scalars that stand still in one chain."""
+    if record.draws < FEWEST_DRAWS or not record.moving.any():
+        return []
+    values = record.values[record.moving]
+    same = values[:, :, 1:] == values[:, :, :-1]
+    repeats = same.all(axis=0).mean(axis=1)
+    stuck = [int(chain) for chain in np.flatnonzero(repeats > limits.repeat_share)]
+    findings = []
+    if stuck:
+        findings.append(
+            Finding(
+                "stuck chains",
+                "failure",
+                f"{chains_named(stuck, record.chains)}: {percent(float(repeats[stuck].min()))} or "
+                "more of the draws repeat the one before.",
+                "nearly every proposal is rejected: the step size is far too large there, or the "
+                "density is not finite around that point",
+                "start elsewhere (init), give a longer warm-up, raise target_accept",
+                {f"chain {chain}": float(repeats[chain]) for chain in stuck},
+            )
+        )
+    # whole numbers may rightly stay at one value (a rare event), and so may functions of others
+    continuous = (values != np.round(values)).any(axis=(1, 2)) & record.latent[record.moving]
+    still = same.all(axis=2) & continuous[:, None]
+    still[:, stuck] = False
+    rows, chains = np.nonzero(still)
+    if len(rows):
+        names = [record.names[i] for i in np.flatnonzero(record.moving)[rows]]
+        findings.append(
+            Finding(
+                "stuck parameters",
+                "failure",
+                f"{quoted(dict.fromkeys(names))} never move{s_of(set(names))} in "
+                f"{chains_named(sorted({int(chain) for chain in chains}))}, unlike elsewhere.",
+                "a discrete or bounded value caught at one place, or a flat direction at an edge",
+                "start elsewhere (init), or give the site a smoother form away from its bound",
+                dict.fromkeys(names, 0.0),
+            )
+        )
+    return findings
+
+
+def check_copies(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Chains that are copies of one another: the same seed used twice."""
+    if record.chains < 2 or record.draws < FEWEST_DRAWS or not record.moving.any():
+        return []
+    values = record.values[record.moving]
+    moves = np.ptp(values, axis=2).any(axis=0)
+    copies = [
+        chain
+        for chain in range(1, record.chains)
+        if moves[chain]
+        and any((values[:, chain] == values[:, other]).all() for other in range(chain))
+    ]
+    if not copies:
+        return []
+    return [
+        Finding(
+            "copied chains",
+            "failure",
+            f"{chains_named(copies)} repeat{s_of(copies)} another chain draw by draw.",
+            "chains were started with the same seed and start: R-hat and ESS count them twice",
+            "give every chain its own seed",
+            {f"chain {chain}": 1.0 for chain in copies},
+        )
+    ]
+
+
+def check_enough(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Too few chains for R-hat to compare, or too few draws for any statistic."""
+    findings = []
+    if record.draws < FEWEST_DRAWS:
+        findings.append(
+            Finding(
+                "draws",
+                "failure",
+                f"{count_of(record.draws, 'draw')} per chain: no R-hat, ESS or error can be "
+                "computed.",
+                advice="run longer: draws=1000",
+            )
+        )
+    elif record.draws < SHORT_RUN:
+        findings.append(
+            Finding(
+                "draws",
+                "note",
+                f"{record.draws} draws per chain are few: ESS and R-hat are rough themselves.",
+                advice="run longer: draws=1000",
+            )
+        )
+    if record.chains < limits.chains:
+        lone = record.chains == 1
+        findings.append(
+            Finding(
+                "chains",
+                "warning" if lone else "note",
+                "1 chain: R-hat compares only the parts of this chain (split R-hat)."
+                if lone
+                else f"{record.chains} chains: R-hat is rough below {limits.chains:g}.",
+                "a single chain cannot show that it has missed a mode" if lone else "",
+                f"run {limits.chains:g} chains",
+            )
+        )
+    return findings

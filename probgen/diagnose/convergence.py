@@ -1,0 +1,112 @@
+"""Do the chains agree, and are there enough independent draws? R-hat, ESS, MCSE.
+
+The numbers come from the summary table, the reasons from `reasons.py`. A few scalars of many
+slightly over a limit are what chance alone brings (with 1000 effective draws one scalar in a
+thousand has an R-hat above 1.01): that is a warning, not a failure.
+"""
+
+import pandas as pd
+
+from probgen.diagnose.finding import Finding, Limits, Severity
+from probgen.diagnose.reasons import LONGEST_FACTOR, how_to_mix_better, why_chains_disagree
+from probgen.diagnose.record import Record
+from probgen.diagnose.words import count_of, percent, round_up
+
+CHANCE_SHARE = 0.05  # of all scalars: more of them over a limit is no accident
+HARD_R_HAT = 1.05
+
+
+def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Rank-normalised split R-hat above the limit, with the chain or drift behind it."""
+    over = worst_first(table["r_hat"], table["r_hat"] > limits.r_hat, ascending=False)
+    if over.empty:
+        return []
+    moving = int(record.moving.sum())
+    severity = severity_by_share(len(over), moving, bool(over.iloc[0] > HARD_R_HAT))
+    cause, advice = why_chains_disagree(record, str(over.index[0]))
+    return [
+        Finding(
+            "R-hat",
+            severity,
+            f"above {limits.r_hat:g} for {len(over)} of {count_of(moving, 'scalar')}; "
+            f"worst: {worst_list(over)}.",
+            cause,
+            advice,
+            as_mapping(over),
+        )
+    ]
+
+
+def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Bulk and tail ESS below the number of effective draws wanted per chain."""
+    wanted = limits.ess_per_chain * record.chains
+    moving = int(record.moving.sum())
+    findings: list[Finding] = []
+    for kind, meaning in (
+        ("bulk", "means and medians rest on few independent draws"),
+        ("tail", "interval ends and other tail quantities rest on few independent draws"),
+    ):
+        column = table[f"ess_{kind}"]
+        low = worst_first(column, column < wanted, ascending=True)
+        if low.empty:
+            continue
+        hard = bool(low.iloc[0] < wanted / 2)
+        slow, advice = how_to_mix_better(record, str(low.index[0]), float(low.iloc[0]), wanted)
+        if findings and str(low.index[0]) == next(iter(findings[0].sites)):
+            slow, advice = "the same scalar is the worst in the bulk", "as for the bulk ESS"
+        findings.append(
+            Finding(
+                f"{kind} ESS",
+                severity_by_share(len(low), moving, hard),
+                f"below {wanted:g} ({limits.ess_per_chain:g} per chain) for {len(low)} of "
+                f"{count_of(moving, 'scalar')}; worst: {worst_list(low, '.0f')}.",
+                f"{meaning}; {slow}",
+                advice,
+                as_mapping(low),
+            )
+        )
+    return findings
+
+
+def check_mcse(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Monte Carlo error of the means as a share of the posterior sd."""
+    share = table["mcse_mean"] / table["sd"]
+    high = worst_first(share, share > limits.mcse_share, ascending=False)
+    if high.empty:
+        return []
+    factor = (float(high.iloc[0]) / limits.mcse_share) ** 2
+    return [
+        Finding(
+            "Monte Carlo error",
+            "warning",
+            f"of the mean above {percent(limits.mcse_share)} of the sd for "
+            f"{count_of(len(high), 'scalar')}; worst: {worst_list(100 * high, '.0f', ' %')}.",
+            "another run would give visibly different means",
+            f"run about {round_up(factor)} times longer: draws={round_up(factor * record.draws)}"
+            if factor <= LONGEST_FACTOR
+            else "improve the mixing first (see ESS): a longer run alone would be very long",
+            as_mapping(high),
+        )
+    ]
+
+
+def severity_by_share(over: int, of: int, hard: bool) -> Severity:
+    """Failure when one scalar is far over a limit or more than a chance share is over it."""
+    return "failure" if hard or over > CHANCE_SHARE * of else "warning"
+
+
+def worst_first(column: pd.Series, chosen: pd.Series, ascending: bool) -> pd.Series:
+    """Chosen rows of a column, worst first."""
+    return column[chosen].sort_values(ascending=ascending)
+
+
+def as_mapping(column: pd.Series) -> dict[str, float]:
+    """A column as {parameter: number}, in its order."""
+    return {str(name): float(value) for name, value in column.items()}
+
+
+def worst_list(column: pd.Series, form: str = ".3g", unit: str = "", most: int = 3) -> str:
+    """The first rows as text: "`mu` 1.24, `tau` 1.1 and 3 more"."""
+    named = [f"`{name}` {value:{form}}{unit}" for name, value in column.iloc[:most].items()]
+    rest = len(column) - most
+    return ", ".join(named) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,134 @@
+"""Why chains disagree or mix slowly: the reason behind a bad R-hat or ESS, and its cure.
+
+Looks at the draws of the worst scalar: groups of chains far apart (a dead end when their log
+density is lower, several modes when it is not), a drift within a chain, or a strong correlation
+with another scalar that a diagonal metric cannot follow.
+"""
+
+import numpy as np
+
+from probgen.diagnose.funnel import narrowing_sites, non_centred
+from probgen.diagnose.record import Record
+from probgen.diagnose.words import brief, chains_named, round_up, s_of
+
+APART = 1.0  # gap between chain means, in within-chain sds, that makes two groups of chains
+DRIFT = 0.7  # same, between the halves of one chain
+LONGEST_FACTOR = 10.0  # a run that must be longer than this wants a better geometry instead
+STRONG_CORRELATION = 0.9
+
+
+def why_chains_disagree(record: Record, worst: str) -> tuple[str, str]:
+    """Cause and advice for a high R-hat, from the draws of the worst scalar."""
+    draws = record.values[record.names.index(worst)]
+    within = float(np.median(draws.std(axis=1, ddof=1)))
+    if within == 0.0:
+        return "a chain does not move (see stuck chains)", "first cure the stuck chains"
+    halves = np.stack([draws[:, : record.draws // 2], draws[:, record.draws // 2 :]]).mean(axis=2)
+    drifting = [int(c) for c in np.flatnonzero(np.abs(halves[1] - halves[0]) > DRIFT * within)]
+    if apart := chains_apart(draws.mean(axis=1), within):
+        return why_apart(record, worst, apart, draws)
+    if drifting:
+        return (
+            f"{chains_named(drifting, record.chains)} still drift{s_of(drifting)} along "
+            f"`{worst}`: the first half of the draws differs from the second",
+            "give a longer warm-up (warmup=2000 or more) and more draws",
+        )
+    return (
+        f"the chains wander too slowly along `{worst}` to agree in {record.draws} draws",
+        f"{better_form(record, worst)}, or run longer (draws={round_up(4 * record.draws)})",
+    )
+
+
+def chains_apart(means: np.ndarray, within: float) -> list[int]:
+    """The smaller group of chains when chain means fall in two clearly separate groups."""
+    if len(means) < 2:
+        return []
+    order = np.argsort(means)
+    gaps = np.diff(means[order])
+    cut = int(np.argmax(gaps))
+    if gaps[cut] < APART * within:
+        return []
+    low, high = order[: cut + 1], order[cut + 1 :]
+    smaller = low if len(low) < len(high) else high
+    return sorted(int(chain) for chain in smaller)
+
+
+def why_apart(record: Record, worst: str, apart: list[int], draws: np.ndarray) -> tuple[str, str]:
+    """Cause and advice for chains in another place: a dead end when lp is lower, else a mode."""
+    others = [chain for chain in range(record.chains) if chain not in apart]
+    here, there = draws[apart].mean(), draws[others].mean()
+    cause = (
+        f"{chains_named(apart)} sit{s_of(apart)} elsewhere: mean of `{worst}` {brief(here)} "
+        f"against {brief(there)} in the other{'s' if len(others) > 1 else ''}"
+    )
+    lp = record.stats.get("lp")
+    if lp is None:
+        return cause, several_modes()
+    drop = float(np.median(lp[others]) - np.median(lp[apart]))
+    scale = float(np.median(np.std(lp, axis=1))) + 1e-12
+    if drop > 2 * scale:
+        return (
+            f"{cause}; the log density there is lower by {brief(drop)}: not yet arrived, or "
+            "caught in a minor mode",
+            "give a longer warm-up or better starts (init), and look at that chain's trace; "
+            "if it returns there with another seed, the posterior has several modes",
+        )
+    return f"{cause}, at a similar log density: the posterior has several modes", several_modes()
+
+
+def several_modes() -> str:
+    """Advice for a posterior with several modes."""
+    return (
+        "do not average over the chains; if sites can swap their roles (mixtures, factor signs), "
+        "order them or fix a sign; otherwise run more chains from other starts"
+    )
+
+
+def how_to_mix_better(record: Record, worst: str, ess: float, wanted: float) -> tuple[str, str]:
+    """Why the worst scalar mixes slowly, and whether a longer run or a new form is the cure."""
+    draws = record.values[record.names.index(worst)]
+    if chains_apart(draws.mean(axis=1), float(np.median(draws.std(axis=1)))):
+        return f"the chains do not agree on `{worst}` (see R-hat)", "make the chains agree first"
+    factor = wanted / max(ess, 1.0)
+    longer = f"run longer: draws={round_up(1.2 * factor * record.draws)}"
+    partner, correlation = strongest_partner(record, worst)
+    if partner:
+        cause = f"`{worst}` and `{partner}` correlate at {correlation:.2f}, which slows the chains"
+        cure = (
+            'use a dense metric (NUTS(metric="dense")) or take the correlation out of the model '
+            "(centre predictors, sum-to-zero effects)"
+        )
+    else:
+        share = ess / (record.chains * record.draws)
+        cause = f"one effective draw of `{worst}` takes about {1 / max(share, 1e-9):.0f} draws"
+        cure = better_form(record, worst)
+    if factor <= LONGEST_FACTOR:
+        return cause, f"{longer}, or {cure}" if partner or factor > 2 else longer
+    return cause, f"{cure}; more draws alone would have to be {round_up(factor)} times as many"
+
+
+def better_form(record: Record, worst: str) -> str:
+    """Which site to write in another form when `worst` mixes slowly."""
+    if record.latent[record.names.index(worst)]:
+        partners = narrowing_sites(record, worst, "small")
+        if partners:
+            return non_centred(partners, worst)
+    return f"reparametrise `{worst}` (non-centred form, other scale)"
+
+
+def strongest_partner(record: Record, worst: str) -> tuple[str, float]:
+    """Sampled scalar with the strongest linear correlation to `worst`, if it is strong."""
+    target = record.names.index(worst)
+    candidates = np.flatnonzero(record.moving & record.latent)
+    candidates = candidates[candidates != target]
+    if not len(candidates) or not record.latent[target]:
+        return "", 0.0
+    flat = record.values[candidates].reshape(len(candidates), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    line = record.values[target].ravel()
+    line = line - line.mean()
+    correlation = flat @ line / (np.sqrt((flat**2).sum(axis=1) * (line**2).sum()) + 1e-300)
+    best = int(np.argmax(np.abs(correlation)))
+    if abs(correlation[best]) < STRONG_CORRELATION:
+        return "", 0.0
+    return record.names[candidates[best]], float(correlation[best])

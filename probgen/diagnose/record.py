@@ -1,0 +1,204 @@
+"""A DataTree as the checks see it: scalar parameters, per-draw statistics, attributes.
+
+First step of a diagnosis. Accepts any ArviZ DataTree (and whatever `arviz_base` converts to
+one), whichever library made it: names of sampler statistics differ between libraries and are
+brought to one vocabulary here. What is missing or left out is remembered as a remark, so that
+the verdict can say what it has not looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from probgen.diagnose.scalars import constant_rows, scalar_blocks
+from probgen.errors import DataError
+
+# our name of a statistic -> the names it has elsewhere (PyMC, nutpie, NumPyro, Stan via ArviZ)
+ALIASES = {
+    "lp": ("lp", "logp", "lp__"),
+    "energy": ("energy", "energy__"),
+    "step_size": ("step_size", "stepsize__"),
+    "tree_depth": ("tree_depth", "depth", "treedepth", "treedepth__"),
+    "reached_max_depth": (
+        "reached_max_depth",
+        "reached_max_treedepth",
+        "maxdepth_reached",
+    ),
+    "acceptance_rate": ("acceptance_rate", "mean_tree_accept", "accept_stat__", "acceptance"),
+    "diverging": ("diverging", "divergent__", "divergences"),
+}
+MOST_SCALARS = 5000  # R-hat and ESS cost about 3 ms a scalar at 4 x 1000 draws
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the checks see of one sampling run.
+
+    Attributes
+    ----------
+    values: draws, float64, shape (parameter, chain, draw).
+    names: of the scalar parameters, like ``theta[Choate]``.
+    sites: the site each scalar belongs to.
+    latent: which scalars the sampler moved itself (the others are deterministic).
+    constant: which scalars have one and the same value in every draw of every chain.
+    stats: per-draw sampler statistics in the vocabulary of `ALIASES`, each (chain, draw).
+    attrs: attributes of the tree and of its groups, merged.
+    remarks: what was missing, or left out for size.
+
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    sites: tuple[str, ...]
+    latent: np.ndarray
+    constant: np.ndarray
+    stats: Mapping[str, np.ndarray]
+    attrs: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def chains(self) -> int:
+        """Number of chains."""
+        return self.values.shape[1]
+
+    @property
+    def draws(self) -> int:
+        """Number of draws per chain."""
+        return self.values.shape[2]
+
+    @cached_property
+    def finite(self) -> np.ndarray:
+        """Mask (parameter,): every draw is a finite number."""
+        return np.isfinite(self.values).all(axis=(1, 2))
+
+    @cached_property
+    def moving(self) -> np.ndarray:
+        """Mask (parameter,): finite and not constant, so that statistics make sense."""
+        return self.finite & ~self.constant
+
+    def of_site(self, site: str) -> np.ndarray:
+        """Positions of the scalars of a site."""
+        return np.flatnonzero(np.asarray(self.sites, dtype=object) == site)
+
+
+def read_record(tree: Any, most_scalars: int = MOST_SCALARS) -> Record:
+    """Read a DataTree; DataError when it holds no posterior draws."""
+    tree = as_datatree(tree)
+    posterior = with_sample_dims(tree["posterior"].to_dataset())
+    remarks: list[str] = []
+    blocks = list(scalar_blocks(posterior, most_scalars, remarks))
+    if not blocks:
+        raise DataError("The posterior group holds no numeric site: nothing to diagnose.")
+    names = tuple(name for block in blocks for name in block.names)
+    sites = tuple(block.site for block in blocks for _ in block.names)
+    latents = (
+        set(tree["unconstrained_posterior"].data_vars)
+        if has(tree, "unconstrained_posterior")
+        else set(posterior.data_vars)
+    )
+    stats, missing = read_stats(tree, posterior)
+    return Record(
+        values=np.concatenate([block.values for block in blocks]),
+        names=names,
+        sites=sites,
+        latent=np.array([site in latents for site in sites]),
+        constant=np.concatenate([constant_rows(block.values, block.epsilon) for block in blocks]),
+        stats=stats,
+        attrs=merged_attrs(tree),
+        remarks=(*remarks, *missing),
+    )
+
+
+def has(tree: xr.DataTree, group: str) -> bool:
+    """Whether a tree has a group with variables in it."""
+    return group in tree.children and bool(tree[group].data_vars)
+
+
+def as_datatree(tree: Any) -> xr.DataTree:
+    """Anything ArviZ can read as a DataTree with a posterior; DataError otherwise."""
+    if not isinstance(tree, xr.DataTree):
+        from arviz_base import convert_to_datatree
+
+        try:
+            tree = convert_to_datatree(tree)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"diagnose reads an xarray.DataTree with a `posterior` group, "
+                f"not a {type(tree).__name__}."
+            ) from error
+    if not has(tree, "posterior"):
+        groups = ", ".join(tree.children) or "none"
+        raise DataError(
+            f"This DataTree has no `posterior` group with draws in it (groups: {groups})."
+        )
+    return tree
+
+
+def with_sample_dims(posterior: xr.Dataset) -> xr.Dataset:
+    """Posterior with `chain` and `draw` dimensions; a missing chain becomes one chain."""
+    if "draw" not in posterior.dims and "sample" in posterior.dims:
+        # `sample` may be stacked from chain and draw; only then can it be taken apart
+        try:
+            posterior = posterior.unstack("sample")
+        except ValueError:
+            posterior = posterior.rename(sample="draw")
+    if "draw" not in posterior.dims:
+        dims = ", ".join(str(dim) for dim in posterior.dims)
+        raise DataError(f"The posterior group has no `draw` dimension (dimensions: {dims}).")
+    if posterior.sizes["draw"] == 0:
+        raise DataError("The posterior group holds 0 draws: nothing to diagnose.")
+    if "chain" not in posterior.dims:
+        posterior = posterior.expand_dims("chain")
+    return posterior
+
+
+def read_stats(
+    tree: xr.DataTree, posterior: xr.Dataset
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Sampler statistics by our names, and remarks on those that are missing."""
+    if not has(tree, "sample_stats"):
+        return {}, [
+            "There is no sample_stats group: divergences, energy, tree depth and acceptance "
+            "were not checked."
+        ]
+    group = tree["sample_stats"].to_dataset()
+    if "chain" not in group.dims and "draw" in group.dims:
+        group = group.expand_dims("chain")
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    found: dict[str, np.ndarray] = {}
+    for name, aliases in ALIASES.items():
+        for alias in aliases:
+            if alias in group and set(group[alias].dims) == {"chain", "draw"}:
+                array = np.asarray(group[alias].transpose("chain", "draw").values)
+                if array.shape == shape:
+                    found[name] = array
+                    break
+    wanted = {
+        "diverging": "divergences",
+        "energy": "E-BFMI",
+        "tree_depth": "tree depth",
+        "acceptance_rate": "acceptance",
+    }
+    if "reached_max_depth" in found:
+        del wanted["tree_depth"]
+    return found, [
+        f"sample_stats has no `{name}`: {what} was not checked."
+        if what != "divergences"
+        else f"sample_stats has no `{name}`: divergences were not checked."
+        for name, what in wanted.items()
+        if name not in found
+    ]
+
+
+def merged_attrs(tree: xr.DataTree) -> dict[str, Any]:
+    """Attributes of sample_stats, posterior and root; the root has the last word."""
+    merged: dict[Any, Any] = {}
+    for group in ("sample_stats", "posterior"):
+        if group in tree.children:
+            merged.update(tree[group].attrs)
+    merged.update(tree.attrs)
+    return {str(name): value for name, value in merged.items()}

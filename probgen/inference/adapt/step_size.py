@@ -1,0 +1,67 @@
+"""Step size in numpy: a first guess, then Nesterov's dual averaging.
+
+Hoffman & Gelman (2014), section 3.2 and algorithm 4; the twin of `native/step_size.hpp`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from probgen.inference.adapt.settings import Settings
+from probgen.inference.phase_space import Hamiltonian, Point, energy_of
+
+__all__ = ["DualAveraging", "first_step_size"]
+
+
+class DualAveraging:
+    """Drives the mean acceptance probability to its target by moving log(step)."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    def restart(self, step: float) -> None:
+        """Forget the past and start from `step`."""
+        self.centre = math.log(self.settings.overshoot * step)
+        self.log_step = self.average = math.log(step)
+        self.error, self.count = 0.0, 0
+
+    def update(self, acceptance: float, target: float) -> None:
+        """Learn from one transition."""
+        settings = self.settings
+        self.count += 1
+        rate = 1 / (self.count + settings.offset)
+        self.error = (1 - rate) * self.error + rate * (target - acceptance)
+        self.log_step = self.centre - math.sqrt(self.count) / settings.shrinkage * self.error
+        weight = self.count**-settings.forgetting
+        self.average = weight * self.log_step + (1 - weight) * self.average
+
+    @property
+    def step(self) -> float:
+        """The step size to try next."""
+        return math.exp(self.log_step)
+
+    @property
+    def averaged_step(self) -> float:
+        """The step size to keep."""
+        return math.exp(self.average)
+
+
+def first_step_size(
+    system: Hamiltonian, start: Point, rng: np.random.Generator, target: float
+) -> float:
+    """Double or halve the step until one leapfrog step's acceptance crosses the target."""
+    step, direction = 1.0, 0
+    for _ in range(100):
+        momentum = rng.standard_normal(start.position.size)
+        _, _, after = system.leapfrog(start, momentum, step)
+        gain = energy_of(start, momentum) - after
+        wanted = 1 if after > -math.inf and gain > math.log(target) else -1
+        if direction not in (0, wanted):
+            break
+        direction = wanted
+        step *= 2.0**direction
+        if not 1e-10 <= step <= 1e7:
+            break
+    return step

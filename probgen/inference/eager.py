@@ -1,0 +1,117 @@
+"""The numpy engine: NUTS and HMC over any density that can give its value and gradient.
+
+For densities without native code and machines without a compiler. Chains run one after another
+in the calling thread; Ctrl-C keeps the finished draws. The twin of `native/run.cpp`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from probgen.inference.adapt.metric import Metric
+from probgen.inference.adapt.settings import HMC_ALGORITHM, Report, Settings
+from probgen.inference.adapt.step_size import DualAveraging, first_step_size
+from probgen.inference.adapt.warmup import Warmup
+from probgen.inference.chains import BAD_START, DONE, Chains
+from probgen.inference.method import DensityLike, Draws, Plan
+from probgen.inference.phase_space import Hamiltonian, Point
+from probgen.inference.transitions import Transition, hmc_transition, nuts_transition
+
+__all__ = ["run_eager"]
+
+PROGRESS_SECONDS = 0.2
+
+
+def run_eager(density: DensityLike, plan: Plan, settings: Settings) -> Draws:
+    """Draw with the numpy engine, one chain after another; same contract as `run_native`."""
+    chains = Chains(settings, plan)
+    started = time.perf_counter()
+    try:
+        for chain in range(plan.chains):
+            chains.outcomes[chain] = _Chain(density, chains, chain).run()
+    except KeyboardInterrupt:
+        chains.interrupted = True
+    if plan.progress:
+        plan.progress(chains.progress())
+    return chains.result(density, time.perf_counter() - started, "numpy")
+
+
+class _Chain:
+    """One chain, from its start to its last draw."""
+
+    def __init__(self, density: DensityLike, chains: Chains, chain: int):
+        self.settings, self.plan, self.chains = chains.settings, chains.plan, chains
+        self.index = chain
+        self.report: Report = chains.reports[chain]
+        self.rng = np.random.default_rng([int(self.settings.seed), chain])
+        self.system = Hamiltonian(density, Metric(self.settings.metric, density.dim))
+        self.shown = time.perf_counter()
+
+    def run(self) -> int:
+        """Warm up and draw; returns the outcome."""
+        settings, system = self.settings, self.system
+        point = system.point(np.array(self.plan.initial[self.index], dtype=np.float64))
+        if not (math.isfinite(point.log_density) and np.isfinite(point.gradient).all()):
+            return BAD_START
+        warmup, averaging = Warmup(settings, system), DualAveraging(settings)
+        adapts, target = settings.step_size <= 0, settings.target_accept
+        transition_of = hmc_transition if settings.algorithm == HMC_ALGORITHM else nuts_transition
+        step, started = settings.step_size, time.perf_counter()
+        if settings.warmup > 0:
+            warmup.begin(point)
+            point = self._reseen(point)
+        if adapts:
+            step = first_step_size(system, point, self.rng, target)
+            averaging.restart(step)
+        for i in range(settings.warmup + settings.draws):
+            result = transition_of(system, point, step, self.rng, settings)
+            point = result.point
+            self._record(i, result, step)
+            if i < settings.warmup:
+                if adapts:
+                    averaging.update(result.acceptance, target)
+                sought = warmup.update(i, point)
+                point = self._reseen(point)
+                if adapts:
+                    if sought:
+                        averaging.restart(first_step_size(system, point, self.rng, target))
+                    last = i + 1 == settings.warmup
+                    step = averaging.averaged_step if last else averaging.step
+            self._tell(i, result, step, started)
+        return DONE
+
+    def _reseen(self, point: Point) -> Point:
+        """The same point under the metric of now."""
+        return replace(point, force=self.system.metric.force(point.gradient))
+
+    def _record(self, i: int, result: Transition, step: float) -> None:
+        warm = i < self.settings.warmup
+        draws = self.chains.warmup_draws if warm else self.chains.draws
+        stats = self.chains.warmup_stats if warm else self.chains.stats
+        if draws is None or stats is None:
+            return
+        draw = i if warm else i - self.settings.warmup
+        draws[self.index, draw] = result.point.position
+        stats[self.index, draw] = (
+            result.point.log_density, result.energy, step, result.steps, result.depth,
+            result.acceptance, result.energy_error, result.diverging, result.reached_max_depth,
+        )  # fmt: skip
+
+    def _tell(self, i: int, result: Transition, step: float, started: float) -> None:
+        report, now = self.report, time.perf_counter()
+        if i < self.settings.warmup:
+            report.gradients_warmup = self.system.evaluations
+            report.seconds_warmup = now - started
+        else:
+            report.divergences += result.diverging
+        report.gradients_draws = self.system.evaluations - report.gradients_warmup
+        report.seconds_draws = now - started - report.seconds_warmup
+        report.step_size = step
+        report.iterations = i + 1
+        if self.plan.progress and now - self.shown > PROGRESS_SECONDS:
+            self.shown = now
+            self.plan.progress(self.chains.progress())

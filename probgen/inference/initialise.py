@@ -1,0 +1,115 @@
+"""Starting points: uniform on the unconstrained scale, from the prior, or given by the user.
+
+A start is accepted when the log density and its gradient are finite there; each chain makes
+several tries, and the error names the site at fault with its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from probgen.errors import InitialisationError, ModelError, OptionError
+from probgen.targets.density import Density
+
+__all__ = ["initialise"]
+
+_TRIES = 100
+_RADIUS = 2.0
+
+
+def initialise(density: Density, chains: int, seed: int, init: Any = "uniform") -> np.ndarray:
+    """Unconstrained starting points of shape (chains, dim).
+
+    `init` is "uniform" (each coordinate uniform on (-2, 2), as Stan does), "prior", or a
+    mapping of latent site names to constrained values (for sites left out: uniform); a value
+    with a leading dimension of length `chains` beyond its site's shape gives one per chain.
+    Raises `InitialisationError` naming the sites whose log density is not finite.
+    """
+    if not (init in ("uniform", "prior") if isinstance(init, str) else isinstance(init, Mapping)):
+        raise OptionError(
+            f"init={init!r}: use 'uniform', 'prior' or a mapping of site names to values."
+        )
+    return np.stack([_start(density, chain, chains, seed, init) for chain in range(chains)])
+
+
+def _start(density: Density, chain: int, chains: int, seed: int, init: Any) -> np.ndarray:
+    generator = np.random.default_rng([seed, chain, 0x1417])
+    radius, last = _RADIUS, np.zeros(density.dim)
+    for attempt in range(_TRIES):
+        q = generator.uniform(-radius, radius, density.dim)
+        if isinstance(init, str):
+            if init == "prior":
+                draw = density.program.unconstrain(seed=int(generator.integers(2**31)))
+                q = density.join(draw)
+        else:
+            _place(density, q, _of_chain(density, init, chain, chains))
+        value, gradient = density.value_and_grad(q)
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return q
+        last = q
+        if attempt % 10 == 9:
+            radius *= 0.5  # narrower, in case the density overflows far from the origin
+    raise InitialisationError(_explain(density, last))
+
+
+def _of_chain(
+    density: Density, init: Mapping[str, Any], chain: int, chains: int
+) -> dict[str, Any]:
+    shapes = {site.name: site.shape for site in density.latents}
+    values = {}
+    for name, value in init.items():
+        array = np.asarray(value, dtype=np.float64)
+        per_chain = name in shapes and array.ndim == len(shapes[name]) + 1
+        if per_chain and array.shape[0] != chains:
+            raise OptionError(
+                f"init[{name!r}] has shape {array.shape}: its first dimension should be the "
+                f"number of chains, {chains}."
+            )
+        values[name] = array[chain] if per_chain else array
+    return values
+
+
+def _place(density: Density, q: np.ndarray, values: Mapping[str, Any]) -> None:
+    try:
+        unconstrained = density.program.unconstrain(values)
+    except ModelError as error:
+        raise InitialisationError(str(error)) from error
+    for name, part in density.split(q).items():
+        if name in values:
+            part[...] = unconstrained[name].numpy()
+
+
+def _explain(density: Density, q: np.ndarray) -> str:
+    """Log density per site at a failing start, in PyMC's manner."""
+    try:
+        evaluation = density.evaluate(q)
+    except Exception as error:
+        return (
+            f"No starting point was found in {_TRIES} tries: the program "
+            f"{density.program.name!r} raises {type(error).__name__}: {error}"
+        )
+    lines, culprits = [], []
+    terms = {**evaluation.log_prior, **evaluation.log_likelihood}
+    for name, term in terms.items():
+        total = float(term.sum())
+        lines.append(f"  {name}: log density {total:.6g}")
+        if not np.isfinite(total):
+            culprits.append(name)
+    values = ", ".join(
+        f"{name}={np.array2string(value.numpy(), precision=3, threshold=6)}"
+        for name, value in evaluation.latent.items()
+    )
+    where = (
+        f"the log density of {', '.join(map(repr, culprits))} is not finite"
+        if culprits
+        else "the gradient of the log density is not finite"
+    )
+    return (
+        f"No starting point was found in {_TRIES} tries per chain: {where}.\n"
+        f"Last starting values: {values}\nLog density per site:\n" + "\n".join(lines) + "\n"
+        "Check that the observed values lie in the support of their site (pg.check(model, data) "
+        "says so), or give starting values with init={...}."
+    )

@@ -1,0 +1,63 @@
+"""The samplers' C++ as one text, built once per machine and loaded with typed functions.
+
+The compiler is handed a single text, so the headers beside this file are put in place of their
+`#include` lines. Two shared objects meet at run time by function pointer: this library, the same
+for all models, and the density of one model.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from probgen.compile.build import build
+from probgen.inference.adapt.settings import Output, Report, Settings
+
+__all__ = ["load", "open_library", "source"]
+
+_DIRECTORY = Path(__file__).parent
+_LOCAL_INCLUDE = re.compile(r'^#include "([a-z_]+\.hpp)"$', re.MULTILINE)
+
+
+def source(entry: str = "run.cpp") -> str:
+    """The text of `entry` with every header of this directory put in once, in order of need."""
+    seen: set[str] = set()
+
+    def expand(name: str) -> str:
+        if name in seen:
+            return ""
+        seen.add(name)
+        text = (_DIRECTORY / name).read_text().replace("#pragma once\n", "")
+        return _LOCAL_INCLUDE.sub(lambda match: expand(match.group(1)), text)
+
+    return expand(entry)
+
+
+@lru_cache(maxsize=1)
+def load() -> ctypes.CDLL:
+    """The sampler library, built on first use; raises `BuildError` without a compiler."""
+    return open_library(source())
+
+
+def open_library(text: str) -> ctypes.CDLL:
+    """Build and load sampler source `text` (`source()`, or a variant of it under test)."""
+    library = build(text, "samplers")
+    library.probgen_run_chain.restype = ctypes.c_int32
+    library.probgen_run_chain.argtypes = [
+        ctypes.POINTER(Settings),
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_uint64,
+        ctypes.c_void_p,
+        ctypes.POINTER(Output),
+        ctypes.POINTER(Report),
+        ctypes.c_void_p,
+    ]
+    library.probgen_sizes.restype = ctypes.c_int64
+    library.probgen_sizes.argtypes = [ctypes.c_int32]
+    for which, structure in enumerate((Settings, Output, Report)):
+        if library.probgen_sizes(which) != ctypes.sizeof(structure):
+            raise RuntimeError(f"{structure.__name__} differs between Python and settings.hpp")
+    return library

@@ -1,0 +1,59 @@
+// Step size: a first guess, then Nesterov's dual averaging (Hoffman & Gelman 2014, section 3.2).
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include "hamiltonian.hpp"
+#include "settings.hpp"
+
+namespace probgen {
+
+class DualAveraging {
+  public:
+    explicit DualAveraging(const Settings& settings) : settings_(settings) {}
+
+    void restart(double step) {
+        centre_ = std::log(settings_.overshoot * step);
+        log_step_ = std::log(step);
+        average_ = log_step_;
+        error_ = 0;
+        count_ = 0;
+    }
+
+    void update(double acceptance, double target) {
+        ++count_;
+        const double rate = 1 / (count_ + settings_.offset);
+        error_ = (1 - rate) * error_ + rate * (target - acceptance);
+        log_step_ = centre_ - std::sqrt(count_) / settings_.shrinkage * error_;
+        const double weight = std::pow(count_, -settings_.forgetting);
+        average_ = weight * log_step_ + (1 - weight) * average_;
+    }
+
+    double step() const { return std::exp(log_step_); }
+    double averaged_step() const { return std::exp(average_); }
+
+  private:
+    const Settings& settings_;
+    double centre_ = 0, log_step_ = 0, average_ = 0, error_ = 0, count_ = 0;
+};
+
+// Double or halve the step until one leapfrog step's acceptance crosses the target.
+inline double first_step_size(Hamiltonian& system, const Point& start, Point& scratch,
+                              double* momentum, Rng& rng, double target) {
+    double step = 1;
+    int direction = 0;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        system.copy_point(scratch, start);
+        const double before = system.refresh(rng, momentum) - start.log_density;
+        const double after = system.leapfrog(scratch, momentum, momentum, step) - scratch.log_density;
+        const double gain = before - after;
+        const int wanted = after > -INFINITY && gain > std::log(target) ? 1 : -1;
+        if (direction != 0 && wanted != direction) break;
+        direction = wanted;
+        step *= direction > 0 ? 2 : 0.5;
+        if (step > 1e7 || step < 1e-10) break;
+    }
+    return step;
+}
+
+}  // namespace probgen

@@ -1,0 +1,131 @@
+"""Draws to an ArviZ DataTree: groups, dimensions named from plates, attributes.
+
+Every method's result passes through `build_tree`, so that diagnosis, comparison and ArviZ see
+one format. Dimensions of a site are named by its plates; others are NAME_dim_0, NAME_dim_1 as
+ArviZ does, unless the user names them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from probgen.errors import OptionError
+
+__all__ = ["Labels", "Variable", "build_tree"]
+
+SAMPLE_DIMS = ("chain", "draw")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Values of one site with the plates of its leading dimensions (None: no plate).
+
+    `sampled` says whether the array begins with (chain, draw).
+    """
+
+    values: np.ndarray
+    plates: tuple[str | None, ...] = ()
+    sampled: bool = True
+
+
+@dataclass
+class Labels:
+    """The user's names: dims of a site beyond its plates, and coordinates of dims."""
+
+    dims: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    coords: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def of(self, name: str, variable: Variable) -> tuple[str, ...]:
+        """Dimension names of a variable, (chain, draw) included.
+
+        Raises `OptionError` when the names given by the user are too few or too many.
+        """
+        lead = SAMPLE_DIMS if variable.sampled else ()
+        rank = variable.values.ndim - len(lead)
+        plates = (*variable.plates, *(None,) * rank)[:rank]
+        given = list(self.dims.get(name, ()))
+        free = [d for d, plate in enumerate(plates) if plate is None]
+        if given and len(given) == rank:
+            return (*lead, *given)
+        if given and len(given) != len(free):
+            raise OptionError(
+                f"dims[{name!r}] names {len(given)} dimensions, but {name!r} has shape "
+                f"{variable.values.shape[len(lead):]} with plates {plates}."
+            )
+        names = dict(zip(free, given, strict=False))
+        counter = iter(range(rank))
+        return (*lead, *(
+            plate or names.get(d) or f"{name}_dim_{next(counter)}"
+            for d, plate in enumerate(plates)
+        ))
+
+
+def build_tree(
+    groups: Mapping[str, Mapping[str, Variable]],
+    labels: Labels | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.DataTree:
+    """One DataTree with a group per entry of `groups` (empty groups are left out).
+
+    `attrs` go to the root and to the posterior; values that netCDF cannot hold are written as
+    JSON. Raises `OptionError` when a coordinate's length does not fit its dimension.
+    """
+    labels = labels or Labels()
+    plain = {key: _storable(value) for key, value in (attrs or {}).items()}
+    indexes: dict[tuple[str, int], xr.Variable] = {}
+    datasets = {}
+    for group, variables in groups.items():
+        if variables:
+            dataset = _dataset(variables, labels, indexes)
+            if group == "posterior":
+                dataset.attrs.update(plain)
+            datasets[group] = dataset
+    tree = xr.DataTree.from_dict(datasets)
+    tree.attrs.update(plain)
+    return tree
+
+
+def _dataset(
+    variables: Mapping[str, Variable], labels: Labels, indexes: dict[tuple[str, int], xr.Variable]
+) -> xr.Dataset:
+    arrays, sizes = {}, {}
+    for name, variable in variables.items():
+        dims = labels.of(name, variable)
+        arrays[name] = xr.Variable(dims, variable.values)
+        for dim, size in zip(dims, variable.values.shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise OptionError(
+                    f"Dimension {dim!r} has length {size} in {name!r} and {sizes[dim]} "
+                    "elsewhere; give that variable names of its own with dims={...}."
+                )
+    coords = {}
+    for dim, size in sizes.items():
+        if (dim, size) not in indexes:
+            indexes[dim, size] = xr.IndexVariable(dim, _labels(labels, dim, size))
+        coords[dim] = indexes[dim, size]
+    return xr.Dataset(arrays, coords)
+
+
+def _labels(labels: Labels, dim: str, size: int) -> np.ndarray:
+    given = labels.coords.get(dim)
+    if given is None or dim in SAMPLE_DIMS:
+        return np.arange(size)
+    if len(given) != size:
+        raise OptionError(
+            f"coords[{dim!r}] has {len(given)} labels; the dimension has length {size}."
+        )
+    return np.asarray(given)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    if isinstance(value, (str, int, float, np.integer, np.floating)):
+        return value
+    return json.dumps(value, default=str)

@@ -1,0 +1,47 @@
+"""probgen: the Pyro program handed to ``infer``; the DataTree it returns is under the clock.
+
+Peers compute no pointwise log likelihood, so it is off here unless asked for.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+import probgen as pg
+
+from .models import Model
+from .outcome import Outcome, Run
+from .pyro_programs import PROGRAMS, tensors
+
+PACKAGES = ("probgen", "torch", "pyro-ppl")
+
+
+def prepare(model: Model, log_likelihood: bool = False) -> Callable[[Run, int], xr.DataTree]:
+    """The call a user makes; it traces and compiles the first time."""
+    program, data = PROGRAMS[model.name], tensors(model)
+
+    def sample(run: Run, seed: int) -> xr.DataTree:
+        return pg.infer(
+            program,
+            pg.NUTS(),
+            data=data,
+            chains=run.chains,
+            draws=run.draws,
+            warmup=run.warmup,
+            seed=seed,
+            threads=1,
+            progress=False,
+            log_likelihood=log_likelihood,
+        )
+
+    return sample
+
+
+def read(tree: xr.DataTree, model: Model, run: Run) -> Outcome:
+    return Outcome(
+        draws={site: tree["posterior"][site].values for site in model.latents},
+        gradients_warmup=int(tree.attrs["gradient_evaluations_warmup"]),
+        gradients=int(tree.attrs["gradient_evaluations"]),
+        divergences=int(np.sum(tree["sample_stats"]["diverging"].values)),
+    )

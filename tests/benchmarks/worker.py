@@ -1,0 +1,98 @@
+"""One measurement in a process of its own: one tool, one model, one seed.
+
+Started by the harness as ``python -m tests.benchmarks.worker JOB_JSON OUTPUT_FILE``. Whatever
+goes wrong ends up in the record's ``status``; a failing tool must not stop the others.
+"""
+
+import dataclasses
+import importlib
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import clock
+from .convergence import convergence
+from .models import MODELS, Model
+from .outcome import Run
+
+Record = dict[str, Any]
+
+TINY = Run(chains=4, warmup=10, draws=10)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What to measure: ``module`` is the tool's file, ``options`` go to its ``prepare``."""
+
+    tool: str
+    module: str
+    model: str
+    seed: int
+    run: Run = Run()
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Job":
+        fields = json.loads(text)
+        return cls(**fields | {"run": Run(**fields["run"])})
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+
+def measure(job: Job) -> Record:
+    """The job's record; its ``status`` is "ok" or says why there are no numbers."""
+    record = dataclasses.asdict(job)
+    try:
+        tool = importlib.import_module(f".{job.module}", __package__)
+    except ModuleNotFoundError as missing:
+        return record | {"status": f"not installed ({missing.name})"}
+    try:
+        return record | _timings(tool, job) | {"versions": versions(tool), "status": "ok"}
+    except Exception as error:  # recorded, whatever it is
+        return record | {"status": f"failed: {type(error).__name__}: {error}"}
+
+
+def versions(tool: ModuleType) -> dict[str, str]:
+    found = {}
+    for package in tool.PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "source tree"
+    return found
+
+
+def _timings(tool: ModuleType, job: Job) -> Record:
+    model = MODELS[job.model]
+    run = _size(tool, "shorter_run", model, job.run)
+    first_run = _size(tool, "first_run", run, TINY)
+    with clock.Stopwatch() as first:
+        sample = tool.prepare(model, **job.options)
+        sample(first_run, job.seed)
+    with clock.Stopwatch() as second:
+        result = sample(run, job.seed)
+    outcome = tool.read(result, model, run)
+    sampled_twice = float(first_run == run)  # then compiling is what the first call took longer
+    return {
+        "run": dataclasses.asdict(run),
+        "cpu": second.cpu,
+        "wall": second.wall,
+        "cpu_compile": first.cpu - sampled_twice * second.cpu,
+        "wall_compile": first.wall - sampled_twice * second.wall,
+        "gradients_warmup": outcome.gradients_warmup,
+        "gradients": outcome.gradients,
+        "divergences": outcome.divergences,
+        **dataclasses.asdict(convergence(outcome.draws)),
+    }
+
+
+def _size(tool: ModuleType, choice: str, argument: Model | Run, default: Run) -> Run:
+    return getattr(tool, choice)(argument) if hasattr(tool, choice) else default
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(json.dumps(measure(Job.from_json(sys.argv[1]))))
