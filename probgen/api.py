@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from probgen.declare.data import as_tensors, check_names
 from probgen.declare.datafile import read_data_file
 from probgen.declare.modelfile import load_model
 from probgen.declare.program import Program, read_program
+from probgen.declare.replay import simulate
 from probgen.errors import OptionError
 from probgen.inference.hmc import HMC
 from probgen.inference.initialise import initialise
@@ -29,7 +31,7 @@ from probgen.targets.density import Density
 from probgen.targets.reuse import density_of
 
 __all__ = [
-    "HMC", "NUTS", "describe", "infer", "load_model", "read_data_file",
+    "HMC", "NUTS", "describe", "infer", "load_model", "predict", "read_data_file",
 ]
 
 
@@ -116,6 +118,64 @@ def infer(
     attrs["seconds_trace"] = 0.0 if reused else density.seconds_trace
     attrs["seconds_compile"] = 0.0 if reused else compiled - started - density.seconds_trace
     return _to_tree(density, result, log_likelihood, Labels(dims or {}, coords or {}), attrs)
+
+
+def predict(
+    tree: xr.DataTree,
+    model: Callable[..., Any],
+    data: Mapping[str, Any] | None = None,
+    *,
+    group: str = "posterior_predictive",
+    seed: int = 0,
+    dims: Mapping[str, Sequence[str]] | None = None,
+    coords: Mapping[str, Sequence[Any]] | None = None,
+) -> xr.DataTree:
+    """Draws of the observed sites given every posterior draw of the latent ones.
+
+    `data` holds the program's arguments, those of the fit for a posterior predictive check or
+    new ones for predictions (then leave observed values out or pass None where the program
+    takes that). Returns a copy of `tree` with one more group named `group`, which holds
+    observed sites sampled anew and deterministic sites, of dims (chain, draw, ...).
+    Raises `DataError` and `ModelError` as `infer` does.
+    """
+    posterior = tree["posterior"].dataset
+    tensors = as_tensors(data)
+    check_names(model, tensors)
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    latent = {
+        str(name): array.transpose("chain", "draw", ...).values.reshape(
+            chains * draws, *array.shape[2:]
+        )
+        for name, array in posterior.data_vars.items()
+        if name in tree.get("unconstrained_posterior", posterior)
+    }
+    simulated = simulate(Program(model, tensors), latent, seed)
+    variables = {
+        name: Variable(values.reshape(chains, draws, *values.shape[1:]), site.plates)
+        for name, (site, values) in simulated.items()
+    }
+    labels = Labels(dims or {}, {**_coordinates(posterior, variables), **(coords or {})})
+    made = build_tree({group: variables}, labels)
+    result = tree.copy()
+    result[group] = made[group]
+    return result
+
+
+def _coordinates(
+    posterior: xr.Dataset, variables: Mapping[str, Variable]
+) -> dict[str, Sequence[Any]]:
+    """Labels of plates that still have the length they had in the fit."""
+    sizes = {
+        plate: variable.values.shape[2 + d]
+        for variable in variables.values()
+        for d, plate in enumerate(variable.plates)
+        if plate
+    }
+    return {
+        dim: posterior.coords[dim].values
+        for dim, size in sizes.items()
+        if dim in posterior.coords and posterior.sizes[dim] == size
+    }
 
 
 def describe(model: Callable[..., Any], data: Mapping[str, Any] | None = None) -> Program:

@@ -37,9 +37,9 @@ def value_of(text: str) -> Any:
 
 def model_data(own: Mapping[str, Any], file: str | None, pairs: Iterable[str]) -> dict[str, Any]:
     """The program's arguments: a data file in place of the model's own, then single values."""
-    from probgen import api
+    import probgen as pg
 
-    data = dict(own) if file is None else dict(api.read_data_file(file))
+    data = dict(own) if file is None else dict(pg.read_data_file(file))
     for pair in pairs:
         name, text = split_pair(pair, "--set")
         data[name] = as_data(name, value_of(text))
@@ -67,7 +67,7 @@ def chosen_method(default: Any, name: str | None, pairs: Iterable[str]) -> Any:
     None when neither the command line nor the model names one and no option is given: then the
     public default decides.
     """
-    from probgen import api
+    import probgen as pg
 
     options = dict(split_pair(pair, "--method-option") for pair in pairs)
     if name is not None:
@@ -77,7 +77,7 @@ def chosen_method(default: Any, name: str | None, pairs: Iterable[str]) -> Any:
         default = getattr(api, METHODS[word])()
     if not options:
         return default
-    method = api.NUTS() if default is None else default
+    method = pg.NUTS() if default is None else default
     known = [entry.name for entry in dataclasses.fields(method) if entry.init]
     for option in options:
         if option not in known:
@@ -99,7 +99,9 @@ def writable(path: str | None, option: str, endings: tuple[str, ...]) -> Path | 
         raise OptionError(f"{option} {path}: this is a directory; give a file name in it.")
     folder = target.parent
     if not folder.is_dir():
-        raise OptionError(f"{option} {path}: the directory {folder} does not exist; make it first.")
+        raise OptionError(
+            f"{option} {path}: the directory {folder} does not exist; make it first."
+        )
     if not os.access(target if target.exists() else folder, os.W_OK):
         raise OptionError(f"{option} {path}: no permission to write there.")
     return target

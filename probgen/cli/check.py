@@ -11,10 +11,10 @@ def check(
     model: Model, data: DataFile = None, values: Values = None, traceback: Traceback = False
 ) -> None:
     """Run MODEL dry and name the sites that would fail, and the cure. Exit code 1 if any."""
-    from probgen import api
+    import probgen as pg
 
-    loaded = api.load_model(model)
-    report = api.check(loaded.program, model_data({} if data else loaded.data, data, values or ()))
+    loaded = pg.load_model(model)
+    report = pg.check(loaded.program, model_data({} if data else loaded.data, data, values or ()))
     console().print(report)
     if not report.ok:
         raise typer.Exit(ERROR)

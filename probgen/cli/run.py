@@ -56,9 +56,7 @@ def run(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Same seed, same draws.", show_default=False, rich_help_panel=SAMPLING
-        ),
+        typer.Option(help="Same seed, same draws.", show_default=False, rich_help_panel=SAMPLING),
     ] = None,
     threads: Annotated[
         int | None,
@@ -128,11 +126,11 @@ def sample(
     given: dict[str, Any],
 ) -> Any:
     """Load the model and its data, and run the method: a DataTree."""
-    from probgen import api
+    import probgen as pg
 
-    loaded = api.load_model(model)
+    loaded = pg.load_model(model)
     arguments = model_data({} if data else loaded.data, data, values or ())
-    return api.infer(
+    return pg.infer(
         loaded.program,
         chosen_method(loaded.method, method, method_option or ()),
         data=arguments,
@@ -153,16 +151,16 @@ def save(tree: Any, path: Path) -> None:
 
 def report(tree: Any, tree_path: Path | None, picture_path: Path | None, quiet: bool) -> int:
     """Print the verdict and draw the picture; returns the exit code of the verdict."""
-    from probgen import api
+    import probgen as pg
 
     out = console()
-    verdict = api.diagnose(tree)
+    verdict = pg.diagnose(tree)
     if quiet:
         out.print(verdict.headline, markup=False)
     else:
         out.print(verdict)
     if picture_path is not None:
-        api.save_picture(tree, picture_path, verdict=verdict)
+        pg.save_picture(tree, picture_path, verdict=verdict)
     if not quiet:
         for what, path in (("Draws", tree_path), ("Picture", picture_path)):
             if path is not None:
@@ -172,6 +170,4 @@ def report(tree: Any, tree_path: Path | None, picture_path: Path | None, quiet: 
 
 def was_interrupted(tree: Any) -> bool:
     """Whether the run was stopped before its end."""
-    return bool(tree.attrs.get("interrupted")) or "interrupted" in str(
-        tree.attrs.get("notes", "")
-    )
+    return bool(tree.attrs.get("interrupted"))

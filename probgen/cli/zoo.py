@@ -9,11 +9,11 @@ def list_zoo(traceback: Traceback = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from probgen import api
+    from probgen.declare.modelfile import zoo_descriptions
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
-    for name, description in api.zoo_descriptions().items():
+    for name, description in zoo_descriptions().items():
         grid.add_row(Text(name, style="bold cyan"), Text(description))
     console().print(grid)
     console().print("\nRun one: probgen run NAME      Look at one: probgen show NAME", style="dim")

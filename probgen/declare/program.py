@@ -105,7 +105,7 @@ class Program:
     def evaluate_inside(self, unconstrained: Mapping[str, torch.Tensor]) -> Evaluation:
         """`evaluate` for a caller that has entered `environment` already."""
         placed = _PlaceUnconstrained(unconstrained)
-        trace = self._trace(placed)
+        trace = self.trace_with(placed)
         trace.compute_log_prob()
         return _collect(trace, placed.log_jacobian)
 
@@ -127,10 +127,11 @@ class Program:
             )
         reader = _ReadUnconstrained(given)
         with tracing(), double_precision(self.needs_widening), isolated(seed):
-            self._trace(reader)
+            self.trace_with(reader)
         return reader.unconstrained
 
-    def _trace(self, handler: Messenger) -> Any:
+    def trace_with(self, handler: Messenger) -> Any:
+        """A Pyro trace of the program under `handler`, inside `environment`."""
         with FixParameters(), _FloatObservations(), handler:
             return poutine.trace(self.model).get_trace(**self.data)
 
@@ -155,8 +156,8 @@ def read_program(
         trace = _first_run(program)
         program.needs_widening = precision.widened
     for name, message in trace.nodes.items():
-        if message["type"] == "sample" and type(message["fn"]).__name__ != "_Subsample":
-            site = program.sites[name] = _describe(name, message)
+        if is_statement(message):
+            site = program.sites[name] = describe_site(name, message)
             if site.kind == "observed":
                 program.observed[name] = message["value"].detach()
             for frame in message["cond_indep_stack"]:
@@ -166,7 +167,7 @@ def read_program(
 
 def _first_run(program: Program) -> Any:
     try:
-        return program._trace(PlacePrior())
+        return program.trace_with(PlacePrior())
     except ModelError:
         raise
     except Exception as error:
@@ -272,6 +273,11 @@ def _is_integer(value: torch.Tensor) -> bool:
     return not value.is_floating_point() and not value.is_complex()
 
 
+def is_statement(message: dict[str, Any]) -> bool:
+    """Whether a message of a trace is a sample statement (a plate's own message is not)."""
+    return message["type"] == "sample" and type(message["fn"]).__name__ != "_Subsample"
+
+
 def is_latent(msg: dict[str, Any]) -> bool:
     """Whether a sample message asks for the value of a latent site."""
     return (
@@ -289,7 +295,8 @@ def _as_delta(distribution: Any) -> dist.Delta | None:
     return distribution if isinstance(distribution, dist.Delta) else None
 
 
-def _kind(message: dict[str, Any]) -> str:
+def site_kind(message: dict[str, Any]) -> str:
+    """"latent", "observed", "deterministic" or "factor"."""
     if message["infer"].get("_deterministic") or _as_delta(message["fn"]) is not None:
         return "deterministic"
     if isinstance(message["fn"], dist.Unit):
@@ -304,9 +311,9 @@ def _collect(trace: Any, log_jacobian: list[torch.Tensor]) -> Evaluation:
     }
     log_prior: dict[str, torch.Tensor] = {}
     for name, message in trace.nodes.items():
-        if message["type"] != "sample" or type(message["fn"]).__name__ == "_Subsample":
+        if not is_statement(message):
             continue
-        kind = _kind(message)
+        kind = site_kind(message)
         if kind != "deterministic" or not message["is_observed"]:
             terms.append(message["log_prob_sum"])
         if kind in ("observed", "factor"):
@@ -322,8 +329,9 @@ def _collect(trace: Any, log_jacobian: list[torch.Tensor]) -> Evaluation:
     )
 
 
-def _describe(name: str, message: dict[str, Any]) -> Site:
-    kind = _kind(message)
+def describe_site(name: str, message: dict[str, Any]) -> Site:
+    """The `Site` behind a message of a trace."""
+    kind = site_kind(message)
     distribution = message["fn"]
     value = message["value"]
     shape = tuple(value.shape) if kind != "factor" else tuple(distribution.batch_shape)

@@ -11,25 +11,26 @@ import pandas as pd
 
 from probgen.diagnose.finding import Finding, Limits, Severity
 from probgen.diagnose.record import Record
+from probgen.diagnose.words import count_of
 
-# words in a note -> how grave it is, and the next step
-GRAVE: tuple[tuple[tuple[str, ...], Severity, str], ...] = (
-    (
-        ("running away", "improper", "runs away"),
-        "failure",
-        "give the sites a proper prior, or more data: no run can be long enough",
-    ),
-    (("failed", "rejected every"), "failure", ""),
-    (("interrupted",), "warning", "run again to the end if the ESS is too small"),
+# words in a note -> how grave it is
+GRAVE: tuple[tuple[tuple[str, ...], Severity], ...] = (
+    (("running away", "runs away", "improper", "never moved", "failed"), "failure"),
+    (("interrupted",), "warning"),
 )
 
 
 def check_notes(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Notes of the sampler as findings; grave ones as failures or warnings."""
-    findings = []
-    for note in sentences(record.attrs.get("notes")):
-        severity, advice = weight(note)
-        findings.append(Finding("sampler", severity, note, advice=advice))
+    findings = [finding_of(note) for note in sentences(record.attrs.get("notes"))]
+    if record.attrs.get("interrupted") and not any("interrupted" in f.message for f in findings):
+        findings.append(
+            finding_of(
+                f"The run was interrupted: {count_of(record.draws, 'draw')} of "
+                f"{count_of(record.chains, 'chain')} are there. Run again to the end if the ESS "
+                "is too small."
+            )
+        )
     return findings
 
 
@@ -38,13 +39,14 @@ def check_missing(record: Record, table: pd.DataFrame, limits: Limits) -> list[F
     return [Finding("not checked", "note", remark) for remark in record.remarks]
 
 
-def weight(note: str) -> tuple[Severity, str]:
-    """Severity of a note by its words, and the next step."""
+def finding_of(note: str) -> Finding:
+    """A note as a finding: its first sentence is the fact, the others are the advice."""
+    fact, stop, advice = note.partition(". ")
     lowered = note.lower()
-    for words, severity, advice in GRAVE:
+    for words, severity in GRAVE:
         if any(word in lowered for word in words):
-            return severity, advice
-    return "note", ""
+            return Finding("sampler", severity, fact + stop.strip(), advice=advice)
+    return Finding("sampler", "note", fact + stop.strip(), advice=advice)
 
 
 def sentences(notes: Any) -> list[str]:

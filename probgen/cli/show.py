@@ -1,0 +1,119 @@
+"""`probgen show`: the sites, plates and dependencies of a model, and how it would be run."""
+
+from typing import Annotated, Any
+
+import typer
+
+from probgen.cli.arguments import model_data, writable
+from probgen.cli.run import PICTURE_ENDINGS
+from probgen.cli.terminal import DataFile, Model, Traceback, Values, console, reported
+
+KIND_STYLE = {"latent": "bold", "observed": "green", "deterministic": "dim", "factor": "magenta"}
+
+
+@reported
+def show(
+    model: Model,
+    data: DataFile = None,
+    values: Values = None,
+    compile_it: Annotated[
+        bool, typer.Option("--compile", help="Compile the density; say which backend serves.")
+    ] = False,
+    graph: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.png", help="Draw the graph of the sites.", show_default=False),
+    ] = None,
+    traceback: Traceback = False,
+) -> None:
+    """Show the sites of MODEL: distribution, support, shape, plates, and what each depends on."""
+    graph_path = writable(graph, "--graph", PICTURE_ENDINGS)
+    import probgen as pg
+    from probgen.cli.sitegraph import draw_graph
+
+    loaded = pg.load_model(model)
+    arguments = model_data({} if data else loaded.data, data, values or ())
+    program = pg.describe(loaded.program, arguments)
+    out = console()
+    out.print(f"[bold cyan]{loaded.name}[/]  {escaped(loaded.description)}")
+    out.print(str(loaded.path), style="dim", markup=False, highlight=False, soft_wrap=True)
+    dependencies, reason = dependencies_of(program)
+    out.print(site_table(program, dependencies))
+    if reason:
+        out.print(f"Dependencies are not shown: {reason}", style="yellow", markup=False)
+    out.print(sizes_line(program), markup=False, highlight=False)
+    if compile_it:
+        out.print(backend_line(loaded.program, arguments), markup=False, highlight=False)
+    if graph_path is not None and dependencies is not None:
+        draw_graph(dependencies, f"{loaded.name}: {loaded.description}", graph_path)
+        out.print(f"Graph: {graph_path}", markup=False, soft_wrap=True)
+
+
+def escaped(text: str) -> str:
+    """Text in which brackets are not taken for markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def dependencies_of(program: Any) -> tuple[Any, str]:
+    """The graph of the sites, or None and the reason why it could not be found."""
+    from probgen.cli.sitegraph import site_graph
+
+    try:
+        return site_graph(program), ""
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        return None, str(error).partition("\n")[0]
+
+
+def site_table(program: Any, dependencies: Any) -> Any:
+    """Table of the sites in program order."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("site", "kind", "distribution", "support", "shape", "plates", "given"):
+        table.add_column(heading, overflow="fold")
+    for name, site in program.sites.items():
+        given = [] if dependencies is None else sorted(dependencies.predecessors(name))
+        cells = (
+            site.kind,
+            "" if site.kind == "deterministic" else site.distribution,
+            site.support,
+            " x ".join(map(str, site.shape)) or "scalar",
+            ", ".join(plate for plate in site.plates if plate),
+            ", ".join(given),
+        )
+        table.add_row(Text(name, style=KIND_STYLE.get(site.kind, "")), *map(Text, cells))
+    return table
+
+
+def sizes_line(program: Any) -> str:
+    """Plates with their sizes, and the dimension of the posterior."""
+    plates = ", ".join(f"{plate.name} ({plate.size})" for plate in program.plates.values())
+    dimension = sum(
+        size_of(site.unconstrained_shape)
+        for site in program.sites.values()
+        if site.kind == "latent"
+    )
+    line = (
+        f"{dimension} unconstrained dimensions" if dimension != 1 else "1 unconstrained dimension"
+    )
+    return f"Plates: {plates}. {line}." if plates else f"No plates. {line}."
+
+
+def size_of(shape: tuple[int, ...]) -> int:
+    """Number of scalars in a shape."""
+    size = 1
+    for length in shape:
+        size *= length
+    return size
+
+
+def backend_line(program: Any, arguments: dict[str, Any]) -> str:
+    """Which backend serves the density, and why when it is not the compiled one."""
+    from probgen import api
+
+    density, _ = api.density_of(program, arguments)
+    reason = f": {density.reason}" if density.reason else ""
+    return f"Backend: {density.backend}{reason}."
