@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from probgen.compile.ir import Node, View, contiguous_strides
-from probgen.compile.loops import LoopNest
+from probgen.compile.loops import LoopNest, SegmentNest
 from probgen.compile.schedule import Group, Schedule, schedule
 from probgen.compile.text import address, literal, loops
 
@@ -45,7 +46,7 @@ class Emitted:
 @dataclass
 class _Function:
     plan: Schedule
-    constants: dict[Node, str] = field(default_factory=dict)
+    constants: dict[Any, str] = field(default_factory=dict)
     arrays: list[np.ndarray] = field(default_factory=list)
     placed: dict[Node, Output] = field(default_factory=dict)
 
@@ -61,10 +62,14 @@ class _Function:
             return f"(q+{node.attributes[0]})"
         if node.kind == "constant":
             if node not in self.constants:
-                self.constants[node] = f"k{len(self.arrays)}"
-                self.arrays.append(node.attributes[0])
+                self.constants[node] = self.table(node.attributes[0])
             return self.constants[node]
         return f"(&v{node.serial})" if self.in_register(node) else f"b{node.serial}"
+
+    def table(self, array: np.ndarray) -> str:
+        """The name of one more array in the constant table."""
+        self.arrays.append(array)
+        return f"k{len(self.arrays) - 1}"
 
     def load(self, view: View, index: Sequence[str]) -> str:
         """A C++ expression for one element of a view."""
@@ -77,9 +82,11 @@ class _Function:
 
     # --- groups ------------------------------------------------------------------------------
 
-    def group(self, number: int, group: Group) -> str:
+    def group(self, group: Group) -> str:
+        if group.packing is not None:
+            return SegmentNest(self, group, group.packing).text()
         if group.domain is not None:
-            return LoopNest(self, number, group).text()
+            return LoopNest(self, group).text()
         node = group.nodes[0]
         return {"scan": self._scan, "assemble": self._assemble, "call": self._call}[node.kind](
             node
@@ -160,14 +167,14 @@ def emit(name: str, outputs: Sequence[Output], returned: View | None = None) -> 
     for output in outputs:
         node = output.view.node
         direct = (
-            node in plan.place and node not in function.placed and node.dtype == "double"
+            node in plan.stored and node not in function.placed and node.dtype == "double"
             and not function.in_register(node) and _row_major(output.view)
         )
         if direct:
             function.placed[node] = output
         else:
             rest.append(output)
-    body = [function.group(i, group) for i, group in enumerate(plan.groups)]
+    body = [function.group(group) for group in plan.groups]
     for output in rest:
         strides = contiguous_strides(output.view.shape)
         body.append(function.copy(output.view, f"out[{output.slot}]", output.offset, strides))

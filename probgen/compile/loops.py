@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from probgen.compile.ir import Node, contiguous_strides
 from probgen.compile.schedule import Group
+from probgen.compile.segments import LANES, Packing
 from probgen.compile.text import address
 
 if TYPE_CHECKING:
     from probgen.compile.emit import _Function
+    from probgen.compile.ir import View
 
-__all__ = ["LoopNest"]
+__all__ = ["LoopNest", "SegmentNest"]
 
 _START = {"sum": "0.0", "prod": "1.0", "max": "double(-INFINITY)", "min": "double(INFINITY)"}
 _UPDATE = {
@@ -31,9 +33,8 @@ _ROWS = 4  # rows summed at once in a blocked row sum
 class LoopNest:
     """Writes the C++ text of one group."""
 
-    def __init__(self, function: _Function, number: int, group: Group) -> None:
+    def __init__(self, function: _Function, group: Group) -> None:
         self.function = function
-        self.number = number
         self.domain = group.domain or ()
         self.nodes = group.nodes
         self.reduces = [node for node in group.nodes if node.kind == "reduce"]
@@ -213,3 +214,86 @@ class LoopNest:
                 inner += f"{name}+={self._operand(node, 0, index, suffix)};"
                 closed += f"b{node.serial}[{start}+{row}]={name};"
         return f"{opened}\n#pragma GCC ivdep\nfor(long i1=0;i1<{columns};++i1){{{inner}}}{closed}"
+
+
+class SegmentNest(LoopNest):
+    """A loop whose rows are sorted into segments, `LANES` of which are summed side by side.
+
+    What a grouped likelihood needs (y[n] given a[group[n]]) becomes plain vector code: values
+    of a group are read once per segment, sums stay in registers, nothing is scattered.
+    """
+
+    def __init__(self, function: _Function, group: Group, packing: Packing) -> None:
+        super().__init__(function, group)
+        self.packing = packing
+        self.scatters = [node for node in group.nodes if node.kind == "scatter"]
+        self.hoisted = [node for node in group.nodes if packing.hoists(node)]
+        self.local = {node for node in group.nodes if node.fusible}
+
+    def text(self) -> str:
+        """The whole nest."""
+        table, pack = self.function.table, self.packing
+        names = [table(a) for a in (pack.starts, pack.rows, pack.lengths, pack.groups)]
+        starts, rows, lengths, groups = names
+        head = "".join(
+            f"for(long i=0;i<{node.size};++i)b{node.serial}[i]=0.0;" for node in self.scatters
+        )
+        totals = "".join(f"double t{node.serial}[{LANES}]={{}};" for node in self.reduces)
+        sums = "".join(f"double s{node.serial}[{LANES}]={{}};" for node in self.scatters)
+        reads = "".join(self._read_once(node) for node in self.hoisted)
+        inner = "".join(self._statement(node) for node in self.nodes)
+        inner += "".join(
+            f"t{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};"
+            for node in self.reduces
+        )
+        inner += "".join(
+            f"s{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};"
+            for node in self.scatters
+        )
+        lane = f"\n#pragma GCC unroll 1\nfor(long j=0;j<{LANES};++j)"
+        write = "".join(
+            f"b{node.serial}[g[j]]=s{node.serial}[j];" for node in self.scatters
+        )
+        finish = "".join(
+            f"double v{node.serial}=0.0;for(long j=0;j<{LANES};++j)"
+            f"v{node.serial}+=t{node.serial}[j];"
+            for node in self.reduces
+        )
+        return (
+            f"{head}{totals}for(long p=0;p<{len(pack.starts)};++p){{"
+            f"const int* const g={groups}+p*{LANES};const double* const m={lengths}+p*{LANES};"
+            f"{reads}{sums}"
+            f"for(long r=0;r<{rows}[p];++r){{const long first={starts}[p]+r*{LANES};"
+            f"{lane}{{const long i0=first+j;const double live=double(r)<m[j]?1.0:0.0;{inner}}}}}"
+            f"for(long j=0;j<{LANES};++j)if(m[j]>0){{{write}}}}}{finish}"
+        )
+
+    def _read_once(self, node: Node) -> str:
+        """A value of the group, for all lanes, before the rows of the segment."""
+        base = node.views[0]
+        place = f"{base.offset}+{node.attributes[0][0]}*g[j]"
+        return (
+            f"double h{node.serial}[{LANES}];for(long j=0;j<{LANES};++j)"
+            f"h{node.serial}[j]={self.function.pointer(base.node)}[{place}];"
+        )
+
+    def _statement(self, node: Node) -> str:
+        if not node.fusible:
+            return ""
+        if node in self.hoisted:
+            return f"const double v{node.serial}=h{node.serial}[j];"
+        return f"const {node.dtype} v{node.serial}={self._value(node, ['i0'], '')};"
+
+    def _operand(self, node: Node, position: int, index: list[str], suffix: str = "") -> str:
+        view = node.views[position]
+        if view.node.kind == "constant" and view.literal is None:
+            return f"{self._sorted(view)}[i0]"
+        return super()._operand(node, position, index, suffix)
+
+    def _sorted(self, view: View) -> str:
+        """A constant in the order of the segments."""
+        key = ("sorted", view.node, self.packing.key)
+        if key not in self.function.constants:
+            array = view.node.attributes[0][self.packing.order]
+            self.function.constants[key] = self.function.table(array)
+        return self.function.constants[key]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from probgen.compile.ir import Node, View
+from probgen.compile.segments import Packing, plan_packing
 
 __all__ = ["Group", "Schedule", "schedule"]
 
@@ -23,14 +24,14 @@ class Group:
 
     domain: tuple[int, ...] | None
     nodes: list[Node] = field(default_factory=list)
+    packing: Packing | None = None
 
 
 @dataclass
 class Schedule:
-    """Groups in order, the group of each node, and the nodes that need a buffer."""
+    """Groups in order, and the nodes that need a buffer."""
 
     groups: list[Group]
-    place: dict[Node, int]
     stored: set[Node]
 
 
@@ -53,7 +54,27 @@ def schedule(outputs: Sequence[View]) -> Schedule:
         for view in node.views:
             if not (_can_share(node, view) and place.get(view.node) == place[node]):
                 stored.add(view.node)
-    return Schedule(groups, place, {n for n in stored if n in place})
+    made = {node for node in stored if node in place}
+    return Schedule(_split_scatters(groups, made), made)
+
+
+def _split_scatters(groups: list[Group], stored: set[Node]) -> list[Group]:
+    """Sums into irregular places in a loop of their own, so that the rest is vectorised.
+
+    Where groups of rows can be summed side by side (`segments.plan`), all stays in one loop.
+    """
+    result = []
+    for group in groups:
+        scatters = [node for node in group.nodes if node.kind == "scatter"]
+        others = [node for node in group.nodes if node.kind != "scatter"]
+        if scatters and others:
+            group.packing = plan_packing(group.domain, group.nodes, stored)
+        if not scatters or not others or group.packing:
+            result.append(group)
+            continue
+        stored.update(view.node for s in scatters for view in s.views if view.node in others)
+        result += [Group(group.domain, others), Group(group.domain, scatters)]
+    return result
 
 
 def _can_share(node: Node, view: View) -> bool:
