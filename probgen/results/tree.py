@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from xarray.indexes import PandasIndex
 
 from probgen.errors import OptionError
 
@@ -78,21 +79,22 @@ def build_tree(
     """
     labels = labels or Labels()
     plain = {key: _storable(value) for key, value in (attrs or {}).items()}
-    indexes: dict[tuple[str, int], xr.Variable] = {}
-    datasets = {}
+    indexes: dict[tuple[str, int], PandasIndex] = {}
+    children = {}
     for group, variables in groups.items():
         if variables:
             dataset = _dataset(variables, labels, indexes)
             if group == "posterior":
                 dataset.attrs.update(plain)
-            datasets[group] = dataset
-    tree = xr.DataTree.from_dict(datasets)
+            children[group] = xr.DataTree(dataset)
+    tree = xr.DataTree()
     tree.attrs.update(plain)
+    tree.children = children  # unlike from_dict, without a copy of every node
     return tree
 
 
 def _dataset(
-    variables: Mapping[str, Variable], labels: Labels, indexes: dict[tuple[str, int], xr.Variable]
+    variables: Mapping[str, Variable], labels: Labels, indexes: dict[tuple[str, int], PandasIndex]
 ) -> xr.Dataset:
     arrays, sizes = {}, {}
     for name, variable in variables.items():
@@ -104,12 +106,14 @@ def _dataset(
                     f"Dimension {dim!r} has length {size} in {name!r} and {sizes[dim]} "
                     "elsewhere; give that variable names of its own with dims={...}."
                 )
-    coords = {}
+    chosen, coordinates = {}, {}
     for dim, size in sizes.items():
+        # Indexes are shared between groups: building them is most of the cost of a Dataset.
         if (dim, size) not in indexes:
-            indexes[dim, size] = xr.IndexVariable(dim, _labels(labels, dim, size))
-        coords[dim] = indexes[dim, size]
-    return xr.Dataset(arrays, coords)
+            indexes[dim, size] = PandasIndex(_labels(labels, dim, size), dim)
+        chosen[dim] = indexes[dim, size]
+        coordinates.update(chosen[dim].create_variables())
+    return xr.Dataset(arrays, xr.Coordinates(coordinates, indexes=chosen))
 
 
 def _labels(labels: Labels, dim: str, size: int) -> np.ndarray:
