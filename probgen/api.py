@@ -125,6 +125,7 @@ def predict(
     model: Callable[..., Any],
     data: Mapping[str, Any] | None = None,
     *,
+    sites: Sequence[str] | None = None,
     group: str = "posterior_predictive",
     seed: int = 0,
     dims: Mapping[str, Sequence[str]] | None = None,
@@ -134,9 +135,9 @@ def predict(
 
     `data` holds the program's arguments, those of the fit for a posterior predictive check or
     new ones for predictions (then leave observed values out or pass None where the program
-    takes that). Returns a copy of `tree` with one more group named `group`, which holds
-    observed sites sampled anew and deterministic sites, of dims (chain, draw, ...).
-    Raises `DataError` and `ModelError` as `infer` does.
+    takes that). `sites` names what to keep, deterministic sites too; all sampled sites when left
+    out. Returns a copy of `tree` with one more group named `group`, of dims (chain, draw, ...).
+    Raises `DataError` and `ModelError` as `infer` does, `OptionError` for an unknown site.
     """
     posterior = tree["posterior"].dataset
     tensors = as_tensors(data)
@@ -150,9 +151,15 @@ def predict(
         if name in tree.get("unconstrained_posterior", posterior)
     }
     simulated = simulate(Program(model, tensors), latent, seed)
+    unknown = sorted(set(sites or ()) - set(simulated))
+    if unknown:
+        raise OptionError(
+            f"sites: the program draws no {unknown[0]!r}; it draws {', '.join(simulated)}."
+        )
     variables = {
         name: Variable(values.reshape(chains, draws, *values.shape[1:]), site.plates)
         for name, (site, values) in simulated.items()
+        if (name in sites if sites is not None else site.kind != "deterministic")
     }
     labels = Labels(dims or {}, {**_coordinates(posterior, variables), **(coords or {})})
     made = build_tree({group: variables}, labels)
