@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from probgen.declare.check import CheckReport, check
 from probgen.declare.data import as_tensors, check_names
 from probgen.declare.datafile import read_data_file
 from probgen.declare.modelfile import load_model
@@ -31,7 +32,8 @@ from probgen.targets.density import Density
 from probgen.targets.reuse import density_of
 
 __all__ = [
-    "HMC", "NUTS", "describe", "infer", "load_model", "predict", "read_data_file",
+    "HMC", "NUTS", "CheckReport", "check", "describe", "infer", "load_model", "predict",
+    "read_data_file",
 ]
 
 

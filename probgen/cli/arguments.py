@@ -74,7 +74,7 @@ def chosen_method(default: Any, name: str | None, pairs: Iterable[str]) -> Any:
         word = name.lower()
         if word not in METHODS:
             raise OptionError(f"--method {name}: the methods are {', '.join(METHODS)}.")
-        default = getattr(api, METHODS[word])()
+        default = getattr(pg, METHODS[word])()
     if not options:
         return default
     method = pg.NUTS() if default is None else default

@@ -109,7 +109,11 @@ def run(
         "threads": threads,
         "init": init,
     }
-    tree = sample(model, data, values, method, method_option, quiet, given)
+    try:
+        tree = sample(model, data, values, method, method_option, quiet, given)
+    except KeyboardInterrupt:
+        console(errors=True).print("Interrupted: there were no draws to save.", style="yellow")
+        raise typer.Exit(INTERRUPTED) from None
     if tree_path is not None:
         save(tree, tree_path)
     code = report(tree, tree_path, picture_path, quiet)

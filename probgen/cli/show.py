@@ -1,5 +1,6 @@
 """`probgen show`: the sites, plates and dependencies of a model, and how it would be run."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,15 @@ from probgen.cli.arguments import model_data, writable
 from probgen.cli.run import PICTURE_ENDINGS
 from probgen.cli.terminal import DataFile, Model, Traceback, Values, console, reported
 
+SUPPORTS = {
+    "GreaterThanEq": ">= {}",
+    "GreaterThan": "> {}",
+    "LessThan": "< {}",
+    "HalfOpenInterval": "[{}, {})",
+    "Interval": "[{}, {}]",
+    "IntegerInterval": "integer, {} .. {}",
+    "IntegerGreaterThan": "integer >= {}",
+}
 KIND_STYLE = {"latent": "bold", "observed": "green", "deterministic": "dim", "factor": "magenta"}
 
 
@@ -44,7 +54,7 @@ def show(
     if compile_it:
         out.print(backend_line(loaded.program, arguments), markup=False, highlight=False)
     if graph_path is not None and dependencies is not None:
-        draw_graph(dependencies, f"{loaded.name}: {loaded.description}", graph_path)
+        draw_graph(dependencies, loaded.name, graph_path)
         out.print(f"Graph: {graph_path}", markup=False, soft_wrap=True)
 
 
@@ -71,21 +81,33 @@ def site_table(program: Any, dependencies: Any) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in ("site", "kind", "distribution", "support", "shape", "plates", "given"):
-        table.add_column(heading, overflow="fold")
+        wraps = heading in ("support", "given")
+        table.add_column(heading, overflow="fold", no_wrap=not wraps)
     for name, site in program.sites.items():
         given = [] if dependencies is None else sorted(dependencies.predecessors(name))
         cells = (
             site.kind,
             "" if site.kind == "deterministic" else site.distribution,
-            site.support,
+            support_words(site.support),
             " x ".join(map(str, site.shape)) or "scalar",
             ", ".join(plate for plate in site.plates if plate),
             ", ".join(given),
         )
         table.add_row(Text(name, style=KIND_STYLE.get(site.kind, "")), *map(Text, cells))
     return table
+
+
+def support_words(support: str) -> str:
+    """A support as a reader writes it: "> 0" for GreaterThan(lower_bound=0.0)."""
+    support = re.sub(r"^IndependentConstraint\((.*), \d+\)$", r"\1", support)
+    numbers = [f"{float(n):g}" for n in re.findall(r"_bound=(-?[\d.e+-]+|-?inf)", support)]
+    for name, form in SUPPORTS.items():
+        if support.startswith(f"{name}(") and len(numbers) == form.count("{}"):
+            return form.format(*numbers)
+    plain = re.sub(r"\(.*\)$", "", support)
+    return {"Real": "real", "Boolean": "0 or 1"}.get(plain, plain)
 
 
 def sizes_line(program: Any) -> str:

@@ -54,36 +54,43 @@ def site_graph(program: Any) -> "nx.DiGraph":
 
 def draw_graph(graph: "nx.DiGraph", title: str, path: Path) -> None:
     """Draw the graph in layers, from what depends on nothing down to the data."""
-    import networkx as nx
     from matplotlib.figure import Figure
 
     layers = ordered_layers(graph)
-    place = {
-        name: ((i + 0.5) / len(layer) - 0.5, -depth)
-        for depth, layer in enumerate(layers)
-        for i, name in enumerate(layer)
-    }
     widest = max(len(layer) for layer in layers)
-    size = (max(4.0, 1.7 * widest), 0.6 + 1.25 * len(layers))
+    size = (max(3.5, 1.6 * widest), 0.5 + 1.0 * len(layers))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_axis_off()
-    axes.set_xlim(-0.55, 0.55)
-    axes.set_ylim(-len(layers) + 0.5, 0.5)
-    nx.draw_networkx_edges(
-        graph, place, ax=axes, arrows=True, node_size=2600, edge_color="#888888", width=1.0
-    )
-    for name, (x, y) in place.items():
-        draw_node(axes, x, y, name, graph.nodes[name])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0.5 - len(layers), 0.5)
+    boxes = {
+        name: draw_node(axes, (i + 0.5) / len(layer), -depth, name, graph.nodes[name])
+        for depth, layer in enumerate(layers)
+        for i, name in enumerate(layer)
+    }
+    for parent, child in graph.edges:
+        ends = {"patchA": boxes[parent].get_bbox_patch(), "patchB": boxes[child].get_bbox_patch()}
+        axes.annotate(
+            "",
+            xy=boxes[child].get_position(),
+            xytext=boxes[parent].get_position(),
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": "#888888",
+                "shrinkA": 2,
+                "shrinkB": 2,
+                **ends,
+            },
+        )
     figure.savefig(path, dpi=150, facecolor="white")
 
 
-def draw_node(axes: Any, x: float, y: float, name: str, node: dict[str, Any]) -> None:
+def draw_node(axes: Any, x: float, y: float, name: str, node: dict[str, Any]) -> Any:
     """One site: its name over its plates; data filled, computed values dashed."""
     plates = f"\n[{', '.join(node['plates'])}]" if node["plates"] else ""
-    computed = node["kind"] == "deterministic"
-    axes.text(
+    return axes.text(
         x,
         y,
         name + plates,
@@ -94,7 +101,7 @@ def draw_node(axes: Any, x: float, y: float, name: str, node: dict[str, Any]) ->
             "boxstyle": "square,pad=0.45" if node["kind"] == "factor" else "round,pad=0.45",
             "facecolor": FILL[node["kind"]],
             "edgecolor": "#555555",
-            "linestyle": "--" if computed else "-",
+            "linestyle": "--" if node["kind"] == "deterministic" else "-",
         },
     )
 

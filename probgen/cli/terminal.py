@@ -2,8 +2,9 @@
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -57,9 +58,11 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = show_warning
+                command(*args, **kwargs)
         except KeyboardInterrupt:
-            console(errors=True).print("Interrupted: nothing was saved.", style="yellow")
+            console(errors=True).print("Interrupted.", style="yellow")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             # typer's own exceptions (Exit, BadParameter) are answers, not errors
@@ -69,6 +72,21 @@ def reported(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(ERROR) from None
 
     return wrapped
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Our own warnings as plain notes on standard error, foreign ones as Python writes them."""
+    if category.__module__.partition(".")[0] == "probgen":
+        console(errors=True).print(f"Note: {message}", style="yellow", markup=False)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
 
 
 def print_error(error: Exception) -> None:
@@ -82,6 +100,9 @@ def print_error(error: Exception) -> None:
         text = Text.assemble(
             ("Error: ", "bold red"),
             f"{type(error).__name__}: {error}\n",
-            ("This came unexpectedly; --traceback shows where.", "dim"),
+            (
+                "`probgen check MODEL` may name the site; --traceback shows where it came from.",
+                "dim",
+            ),
         )
     console(errors=True).print(text)

@@ -152,7 +152,7 @@ class Graph:
         shape = array.shape
         varies = [n > 1 and bool((array != array.take([0], d)).any()) for d, n in enumerate(shape)]
         core = array[tuple(slice(None) if v else 0 for v in varies)]
-        if core.dtype.kind == "f":
+        if core.dtype.kind == "f" or (core.dtype != np.bool_ and np.abs(core).max() >= 2**31):
             core, dtype = core.astype(np.float64), DOUBLE
         elif core.dtype == np.bool_:
             core, dtype = core.astype(np.uint8), LOGICAL
@@ -225,6 +225,8 @@ class Graph:
         if operation == "sum" and repeats != 1:
             scale = self.number(float(repeats)).expand(result.shape)
             result = self.pointwise("({0}*{1})", (result, scale))
+        if operation == "prod" and repeats != 1:
+            result = self.pointwise(f"pow({{0}},{repeats})", (result,))
         return result
 
     def scatter(
@@ -274,6 +276,21 @@ class Graph:
                 return view
         place = (0, contiguous_strides(view.shape))
         return self.assemble(view.shape, 0.0, [(view, *place)])
+
+    def operand(self, view: View, template: str) -> View | None:
+        """The operand x, seen like `view`, when `view` reads template(x); None otherwise."""
+        node = view.node
+        if node.kind != "pointwise" or node.attributes[0] != template or view.offset:
+            return None
+        inner = node.views[0]
+        steps = dict(zip(contiguous_strides(node.shape), node.shape, strict=True))
+        strides = []
+        for size, stride in zip(view.shape, view.strides, strict=True):
+            if stride and steps.get(stride) != size:
+                return None
+            dims = [d for d, step in enumerate(contiguous_strides(node.shape)) if step == stride]
+            strides.append(inner.strides[dims[0]] if stride else 0)
+        return inner.restride(view.shape, strides)
 
     def _loop_order(self, view: View, dims: list[int]) -> list[int]:
         """Loop over the node as it was computed where that is possible, else by size."""

@@ -32,11 +32,11 @@ class _Lowering:
     def run(self) -> dict[str, View]:
         offset = 0
         for node in self.traced.inputs:
-            shape = tuple(node.meta["val"].shape)
-            self.views[node] = self.graph.input(shape, offset)
-            offset += node.meta["val"].numel()
-        for node in self.traced.module.graph.nodes:
-            if node.op == "call_function" and node not in self.traced.constants:
+            example = node.meta["val"]
+            self.views[node] = self.graph.input(tuple(example.shape), offset)
+            offset += example.numel()
+        for node in self.traced.graph.nodes:
+            if node.op == "call_function":
                 self.views[node] = self._call(node)
         return {name: self._value(node) for name, node in self.traced.outputs.items()}
 
@@ -46,7 +46,9 @@ class _Lowering:
             return self._value(source)[index]
         lowering = RULES.get(node.target)
         if lowering is None:
-            raise UnsupportedOperation(f"no lowering rule for {node.target}")
+            raise UnsupportedOperation(
+                f"{node.meta.get('where', '')}needs {node.target}, which has no lowering rule"
+            )
         arguments = torch.fx.node.map_arg(node.args, self._value)
         options = torch.fx.node.map_arg(node.kwargs, self._value)
         try:
@@ -60,13 +62,13 @@ class _Lowering:
 
     def _value(self, node: Any) -> Any:
         if node not in self.views:
-            constant = self.traced.constants[node]
-            self.views[node] = self._constant(node, constant)
+            self.views[node] = self._constant(node)
         return self.views[node]
 
-    def _constant(self, node: Any, value: Any) -> Any:
-        if isinstance(value, (tuple, list)):
-            return tuple(self._constant(node, item) for item in value)
-        if value.numel() == 0 or value.is_complex():
-            raise UnsupportedOperation(f"{node}: an empty or complex tensor")
-        return self.graph.constant(value.detach().cpu().resolve_conj().numpy())
+    def _constant(self, node: torch.fx.Node) -> View:
+        value = self.traced.constants[node]
+        if value.is_complex():
+            raise UnsupportedOperation(f"{node}: complex numbers")
+        if not value.numel():
+            return self.graph.number(0.0).expand(tuple(value.shape))
+        return self.graph.constant(value.cpu().numpy())

@@ -7,28 +7,24 @@ the user's random state or parameter store. Everything here is a context manager
 from __future__ import annotations
 
 import contextlib
+import random
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyro
 import torch
 from pyro.poutine.indep_messenger import IndepMessenger
 from pyro.poutine.messenger import Messenger
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["DoublePrecision", "FixParameters", "double_precision", "isolated", "tracing"]
+__all__ = [
+    "DoublePrecision", "FixParameters", "double_precision", "isolated", "tracing", "validating",
+]
 
 _LOW_PRECISION = (torch.float32, torch.float16, torch.bfloat16)
-
-
-def _widen(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.double() if value.dtype in _LOW_PRECISION else value
-    if isinstance(value, torch.dtype):
-        return torch.float64 if value in _LOW_PRECISION else value
-    if type(value) in (tuple, list):
-        return type(value)(_widen(item) for item in value)
-    return value
+_NARROWING = ("float", "half", "bfloat16")
 
 
 class DoublePrecision(TorchFunctionMode):
@@ -47,20 +43,28 @@ class DoublePrecision(TorchFunctionMode):
         """Call `func` with its floating-point arguments widened."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name == "float" and args and isinstance(args[0], torch.Tensor):
+        if name in _NARROWING and args and isinstance(args[0], torch.Tensor):
+            self.widened = True
             return args[0].double()
-        in_place = name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
         if name in ("__get__", "__set__", "requires_grad_", "detach"):
             return func(*args, **kwargs)
+        in_place = name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
         kept = args[:1] if in_place else ()
-        wide = kept + tuple(_widen(item) for item in args[len(kept) :])
-        wide_kwargs = {key: _widen(item) for key, item in kwargs.items()}
-        self.widened |= any(a is not b for a, b in zip(args, wide, strict=True) if _is_data(a))
-        return func(*wide, **wide_kwargs)
+        wide = kept + tuple(self._widen(item) for item in args[len(kept) :])
+        return func(*wide, **{key: self._widen(item) for key, item in kwargs.items()})
 
-
-def _is_data(value: Any) -> bool:
-    return isinstance(value, torch.Tensor)
+    def _widen(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            if value.dtype in _LOW_PRECISION:
+                self.widened = True
+                return value.double()
+        elif isinstance(value, torch.dtype):
+            if value in _LOW_PRECISION:
+                self.widened = True
+                return torch.float64
+        elif type(value) in (tuple, list):
+            return type(value)(self._widen(item) for item in value)
+        return value
 
 
 class FixParameters(Messenger):
@@ -86,17 +90,34 @@ def double_precision(enabled: bool = True) -> Iterator[DoublePrecision]:
 
 @contextlib.contextmanager
 def isolated(seed: int | None = None) -> Iterator[None]:
-    """Leave torch's random state and Pyro's parameter store as they were found."""
+    """Leave the random state and Pyro's parameter store as they were found.
+
+    With a seed, torch, NumPy and `random` start from it; without, only torch's state is kept,
+    since a density is evaluated thousands of times and draws nothing.
+    """
     store = pyro.get_param_store()
     known = set(store.keys())
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _other_random_states(seed):
         if seed is not None:
-            torch.manual_seed(seed)
+            pyro.set_rng_seed(seed)
         try:
             yield
         finally:
             for name in set(store.keys()) - known:
                 del store[name]
+
+
+@contextlib.contextmanager
+def _other_random_states(seed: int | None) -> Iterator[None]:
+    if seed is None:
+        yield
+        return
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 @contextlib.contextmanager
@@ -119,10 +140,18 @@ def tracing() -> Iterator[None]:
         yield from iterate(self)
 
     with pyro.validation_enabled(False):
-        Distribution.__init__ = build_unchecked
-        IndepMessenger.__iter__ = iterate_integers
+        Distribution.__init__ = build_unchecked  # type: ignore[method-assign]
+        IndepMessenger.__iter__ = iterate_integers  # type: ignore[method-assign]
         try:
             yield
         finally:
-            Distribution.__init__ = build
-            IndepMessenger.__iter__ = iterate
+            Distribution.__init__ = build  # type: ignore[method-assign]
+            IndepMessenger.__iter__ = iterate  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def validating() -> Iterator[None]:
+    """Pyro's validation on everywhere, its remarks about undeclared constraints left out."""
+    with pyro.validation_enabled(True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,10 +1,9 @@
 """Which function of a module is the Pyro program.
 
 In this order: the one asked for by name, the one named like the file, the one called `model`
-(the habit of Pyro's own examples), the only public function that uses Pyro. Functions that
-others of the module call (parts of a program) and guides do not count. A function uses Pyro
-when its code names `pyro` or one of Pyro's primitives; that is read off the compiled code, so
-programs made without source text are found too.
+(the habit of Pyro's own examples), the only public function that uses Pyro, itself or through
+another function of the file. Guides and `main` do not count. What a function uses is read off
+its compiled code. Where two functions could be meant nothing is guessed: the error lists them.
 """
 
 from __future__ import annotations
@@ -43,8 +42,9 @@ def find_program(module: ModuleType, stem: str, function: str | None = None) -> 
             f"Define `def {stem}(...)` with pyro.sample statements."
         )
     raise ModelError(
-        f"{stem}.py holds several Pyro programs: {', '.join(programs)}. Say which one, for "
-        f"instance {stem}.py:{next(iter(programs))}, or name one of them {stem}."
+        f"{stem}.py holds several functions that use Pyro: {', '.join(programs)}. Say which is "
+        f"the program, for instance {stem}.py:{next(iter(programs))}; or name it {stem}; or "
+        "start the names of its parts with an underscore."
     )
 
 
@@ -61,7 +61,7 @@ def _named(module: ModuleType, stem: str, function: str) -> Callable[..., Any]:
         raise ModelError(
             f"{function!r} in {stem}.py is no function but {type(candidate).__name__}."
         )
-    functions = list(_functions(module))
+    functions = [name for name in _functions(module) if not name.startswith("_")]
     close = difflib.get_close_matches(function, functions, n=1, cutoff=0.6)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     there = ", ".join(functions) or "none"
@@ -69,34 +69,33 @@ def _named(module: ModuleType, stem: str, function: str) -> Callable[..., Any]:
 
 
 def _functions(module: ModuleType) -> dict[str, FunctionType]:
-    """Public functions defined in the module itself, in the order of the file."""
+    """Functions defined in the module itself, in the order of the file."""
     found = {}
     for name, value in vars(module).items():
-        if name.startswith("_") or name in _RESERVED or not callable(value):
-            continue
-        inner = inspect.unwrap(value)  # decorators such as config_enumerate wrap
-        if isinstance(inner, FunctionType) and inner.__module__ == module.__name__:
-            found[name] = inner
+        if callable(value) and name not in _RESERVED:
+            inner = inspect.unwrap(value)  # decorators such as config_enumerate wrap
+            if isinstance(inner, FunctionType) and inner.__module__ == module.__name__:
+                found[name] = inner
     return found
 
 
 def _programs(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    using = {name: f for name, f in _functions(module).items() if _uses_pyro(f)}
-    parts = {
-        name
-        for caller, function in using.items()
-        for name in _names(function.__code__)
-        if name in using and name != caller
-    }
-    return {
-        name: getattr(module, name)
-        for name in using
-        if name not in parts and name != "guide" and not name.endswith("_guide")
-    }
+    """Public functions that use Pyro, themselves or through functions that they name."""
+    functions = _functions(module)
+    names = {name: set(_names(function.__code__)) for name, function in functions.items()}
+    using = {name for name, function in functions.items() if _uses_pyro(function, names[name])}
+    found = None
+    while found != using:
+        found = set(using)
+        using |= {name for name in functions if names[name] & found}
+    return {name: getattr(module, name) for name in functions if name in using and _public(name)}
 
 
-def _uses_pyro(function: FunctionType) -> bool:
-    names = set(_names(function.__code__))
+def _public(name: str) -> bool:
+    return not (name.startswith("_") or name in ("guide", "main") or name.endswith("_guide"))
+
+
+def _uses_pyro(function: FunctionType, names: set[str]) -> bool:
     if "pyro" in names:
         return True
     return any(_is_primitive(function.__globals__.get(name)) for name in names)

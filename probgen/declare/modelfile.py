@@ -213,8 +213,10 @@ def _first_line(docstring: str | None) -> str:
 
 
 def _kind(value: Any) -> str:
-    return "a mapping with keys that are no text" if isinstance(value, Mapping) else (
-        f"{type(value).__name__}"
+    return (
+        "a mapping with keys that are no text"
+        if isinstance(value, Mapping)
+        else (f"{type(value).__name__}")
     )
 
 

@@ -29,7 +29,7 @@ def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
             "R-hat",
             severity,
             f"above {limits.r_hat:g} for {len(over)} of {count_of(moving, 'scalar')}; "
-            f"worst: {worst_list(over)}.",
+            f"worst: {worst_list(over, '.3f')}.",
             cause,
             advice,
             as_mapping(over),

@@ -7,13 +7,13 @@ effects that moves as a whole is not mistaken for one.
 """
 
 import numpy as np
-from scipy.stats import rankdata
 
+from probgen.diagnose.ranks import chain_ranks, rank_correlation
 from probgen.diagnose.record import Record
 from probgen.diagnose.words import quoted
 
 WIDE_ENOUGH = 4  # scalars of a site from which their spread in one draw is a stable number
-STRONG, CLEAR = 0.5, 0.3  # rank correlations for a stable and for a noisy spread
+STRONG, CLEAR = 0.5, 0.4  # rank correlations for a stable and for a noisy spread
 SAME_THING = 0.99
 
 
@@ -24,7 +24,7 @@ def narrowing_sites(record: Record, scale: str, side: str) -> list[str]:
     only a site that is sampled can be given another form.
     """
     position = record.names.index(scale)
-    line = rankdata(record.values[position].ravel())
+    line = chain_ranks(record.values[position])
     sign = 1.0 if side == "small" else -1.0
     found = []
     for site in dict.fromkeys(record.sites):
@@ -32,9 +32,11 @@ def narrowing_sites(record: Record, scale: str, side: str) -> list[str]:
         members = members[record.moving[members] & record.latent[members] & (members != position)]
         if not len(members) or site == record.sites[position]:
             continue
-        if abs(rank_correlation(line, record.values[members[0]].ravel())) > SAME_THING:
+        first = chain_ranks(record.values[members[:1]])
+        if abs(rank_correlation(line, first)[0]) > SAME_THING:
             continue  # the scale itself on another scale, like its logarithm
-        correlation = sign * rank_correlation(line, spread(record.values[members]))
+        widths = chain_ranks(spread(record.values[members]))
+        correlation = sign * float(rank_correlation(line, widths[None])[0])
         if correlation > (STRONG if len(members) >= WIDE_ENOUGH else CLEAR):
             found.append((correlation, site))
     return [site for _, site in sorted(found, reverse=True)[:2]]
@@ -52,15 +54,8 @@ def in_pyro(partners: list[str]) -> str:
 
 
 def spread(values: np.ndarray) -> np.ndarray:
-    """Spread of a site's scalars (scalar, chain, draw) in each draw, flattened."""
-    flat = values.reshape(len(values), -1)
-    if len(flat) >= WIDE_ENOUGH:
-        return flat.std(axis=0)
-    return np.abs(flat - np.median(flat, axis=1, keepdims=True)).mean(axis=0)
-
-
-def rank_correlation(ranks: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's correlation of ranks with another line of numbers; 0 when one is constant."""
-    if np.ptp(other) == 0 or np.ptp(ranks) == 0:
-        return 0.0
-    return float(np.corrcoef(ranks, rankdata(other))[0, 1])
+    """Spread of a site's scalars (scalar, chain, draw) in each draw: (chain, draw)."""
+    if len(values) >= WIDE_ENOUGH:
+        return values.std(axis=0)
+    centre = np.median(values, axis=(1, 2), keepdims=True)
+    return np.abs(values - centre).mean(axis=0)

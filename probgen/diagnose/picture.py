@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from probgen.diagnose import panels
+from probgen.diagnose.divergences import separating_scalars
 from probgen.diagnose.funnel import narrowing_sites
-from probgen.diagnose.geometry import separating_scalars
 from probgen.diagnose.record import Record, read_record
 from probgen.diagnose.verdict import Verdict, diagnose
 from probgen.errors import DataError, OptionError
@@ -210,16 +210,16 @@ def evenly(record: Record, chosen: list[int], most: int) -> list[int]:
 
 
 def divergent_pair(record: Record, diverging: np.ndarray) -> tuple[str, str] | None:
-    """Two scalars in which divergent draws can be seen: the separating one and its partner."""
-    if not diverging.any():
-        return None
-    places = separating_scalars(record, diverging)
+    """Two scalars in which divergent draws stand out: the separating one and its partner.
+
+    None when there is no such scalar, or no second one to draw it against.
+    """
+    places = separating_scalars(record, diverging) if diverging.any() else []
     sampled = [record.names[i] for i in np.flatnonzero(record.moving & record.latent)]
-    if len(sampled) < 2:
+    if not places or len(sampled) < 2:
         return None
-    first = places[0][0] if places else sampled[0]
-    side = "small" if not places or places[0][1] < 0.5 else "large"
-    partners = narrowing_sites(record, first, side)
+    first, larger = places[0]
+    partners = narrowing_sites(record, first, "small" if larger < 0.5 else "large")
     if partners:
         second = record.names[int(record.of_site(partners[0])[0])]
     else:

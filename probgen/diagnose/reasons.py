@@ -31,10 +31,13 @@ def why_chains_disagree(record: Record, worst: str) -> tuple[str, str]:
         return (
             f"{chains_named(drifting, record.chains)} still drift{s_of(drifting)} along "
             f"`{worst}`: the first half of the draws differs from the second",
-            "give a longer warm-up (warmup=2000 or more) and more draws",
+            "give a longer warm-up (warmup=2000 or more) and more draws"
+            if not (form := funnel_form(record, worst))
+            else f"{form}, or give a much longer warm-up",
         )
     return (
-        f"the chains wander too slowly along `{worst}` to agree in {record.draws} draws",
+        f"the chain{'s wander' if record.chains > 1 else ' wanders'} too slowly along `{worst}` "
+        f"to agree in {record.draws} draws",
         f"{better_form(record, worst)}, or run longer (draws={round_up(4 * record.draws)})",
     )
 
@@ -109,11 +112,17 @@ def how_to_mix_better(record: Record, worst: str, ess: float, wanted: float) -> 
 
 def better_form(record: Record, worst: str) -> str:
     """Which site to write in another form when `worst` mixes slowly."""
-    if record.latent[record.names.index(worst)]:
-        partners = narrowing_sites(record, worst, "small")
-        if partners:
-            return non_centred(partners, worst)
-    return f"reparametrise `{worst}` (non-centred form, other scale)"
+    return funnel_form(record, worst) or (
+        f"reparametrise `{worst}` (non-centred form, other scale)"
+    )
+
+
+def funnel_form(record: Record, worst: str) -> str:
+    """The cure for a funnel at small values of `worst`; "" when no site narrows there."""
+    if not record.latent[record.names.index(worst)]:
+        return ""
+    partners = narrowing_sites(record, worst, "small")
+    return non_centred(partners, worst) if partners else ""
 
 
 def strongest_partner(record: Record, worst: str) -> tuple[str, float]:

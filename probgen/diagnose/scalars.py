@@ -99,4 +99,4 @@ def constant_rows(values: np.ndarray, epsilon: float) -> np.ndarray:
     low, high = values.min(axis=(1, 2)), values.max(axis=(1, 2))
     size = np.maximum(np.abs(low), np.abs(high))
     with np.errstate(invalid="ignore"):
-        return high - low <= CONSTANT_SLACK * epsilon * size
+        return np.isfinite(size) & (high - low <= CONSTANT_SLACK * epsilon * size)

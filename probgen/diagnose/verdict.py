@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probgen.diagnose import chains, convergence, geometry, notes, trajectory
+from probgen.diagnose import chains, convergence, divergences, energy, notes, trajectory
 from probgen.diagnose.finding import SEVERITIES, Finding, Limits, Severity, limits_from
 from probgen.diagnose.record import Record, read_record
 from probgen.diagnose.statistics import summary_table
@@ -26,10 +26,10 @@ CHECKS: tuple[Check, ...] = (
     chains.check_stuck,
     chains.check_copies,
     convergence.check_r_hat,
-    geometry.check_divergences,
+    divergences.check_divergences,
     convergence.check_effective_sizes,
     convergence.check_mcse,
-    geometry.check_energy,
+    energy.check_energy,
     trajectory.check_tree_depth,
     trajectory.check_acceptance,
     trajectory.check_step_size,

@@ -102,7 +102,7 @@ class Density:
             )
         except torch.linalg.LinAlgError:
             return float("nan"), np.full(self.dim, np.nan)
-        return value.item(), np.concatenate([g.reshape(-1).numpy() for g in gradients])
+        return value.item(), np.concatenate([g.reshape(-1).numpy(force=True) for g in gradients])
 
     def evaluate(self, q: np.ndarray) -> Evaluation:
         """The program evaluated eagerly at one unconstrained vector, without gradient."""

@@ -7,6 +7,7 @@ seeds of one tool, so the longest first call of the seeds is the time of a cold 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from .worker import Job, Record
 ROOT = Path(__file__).resolve().parents[2]
 
 CONTROL = "probgen again"
+SINGLE_PRECISION = "numpyro (single)"
 
 # A tool's name in the tables: its file and what its ``prepare`` is told.
 TOOLS = {
@@ -29,7 +31,7 @@ TOOLS = {
     "nutpie": ("tool_nutpie", {}),
     "stan": ("tool_stan", {}),
     "numpyro": ("tool_numpyro", {}),
-    "numpyro vectorised": ("tool_numpyro", {"vectorised": True}),
+    SINGLE_PRECISION: ("tool_numpyro", {"double": False}),
     "pyro": ("tool_pyro", {}),
 }
 CONTROL_SEED_OFFSET = 100
@@ -46,28 +48,36 @@ def jobs(tools: Iterable[str], models: Iterable[str], seeds: int, run: Run) -> I
                 yield Job(tool, module, model, seed + offset, run, options)
 
 
-def perform(job: Job, core: int, cache: Path, timeout: float) -> Record:
+def perform(
+    job: Job, core: int, cache: Path, timeout: float = 1800.0, worker: str = "worker"
+) -> Record:
     """Run one job in its own process and return its record, also when the process dies."""
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "record.json"
-        command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.worker"]
+        command = [sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{worker}"]
+        process = subprocess.Popen(
+            [*command, job.to_json(), str(output)],
+            cwd=scratch,  # httpstan leaves files in the working directory
+            env=environment(cache / job.module),
+            preexec_fn=lambda: clock.pin_to(core),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            finished = subprocess.run(
-                [*command, job.to_json(), str(output)],
-                cwd=ROOT,
-                env=environment(cache / job.tool.replace(" ", "_")),
-                preexec_fn=lambda: clock.pin_to(core),
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-            )
+            _, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            status = f"failed: longer than {timeout:.0f} s"
-            return json.loads(job.to_json()) | {"status": status}
+            os.killpg(process.pid, signal.SIGKILL)  # Stan's chains are children of the process
+            process.wait()
+            return _failed(job, f"longer than {timeout:.0f} s")
         if output.exists():
             return json.loads(output.read_text())
-        last_words = finished.stderr.strip().splitlines()[-1:] or [f"exit {finished.returncode}"]
-        return json.loads(job.to_json()) | {"status": f"failed: {last_words[0]}"}
+        return _failed(job, (errors.strip().splitlines() or [f"exit {process.returncode}"])[-1])
+
+
+def _failed(job: Job, reason: str) -> Record:
+    return json.loads(job.to_json()) | {"status": f"failed: {reason}"}
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -76,6 +86,7 @@ def environment(cache: Path) -> dict[str, str]:
     return {
         **os.environ,
         **clock.one_thread_environment(),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "PROBGEN_CACHE": str(cache),
         "XDG_CACHE_HOME": str(cache),  # httpstan
         "PYTENSOR_FLAGS": f"base_compiledir={cache}",

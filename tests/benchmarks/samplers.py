@@ -21,10 +21,10 @@ CPU s: the whole second call in a process, warm-up, draws and the tool's result 
 process and its children, on one core; medians over seeds. Compile: the longest first call of
 the seeds, from declared model to compiled sampler, with 10 + 10 iterations (NumPyro: first
 call minus second). ESS and R-hat: the worst coordinate of all latent sites, by arviz-stats.
-Largest z: the largest difference of a posterior mean from another tool's, in Monte Carlo
-standard errors, over all coordinates. Control: probgen against itself with other seeds.
-All tools run with their default settings in double precision, except NumPyro vectorised
-(single). Pyro's runs are too short for more than an order of magnitude."""
+Largest z: the largest difference of a posterior mean from another library's, in Monte Carlo
+standard errors, over all coordinates. "probgen again" is a control: probgen with other seeds.
+All tools run with their default settings in double precision, except NumPyro (single).
+Pyro's runs are too short for more than an order of magnitude. A "?" is a count not kept."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,6 +54,8 @@ def report(records: list[Record], models: list[str]) -> str:
         sections.append(table.measurements(records, model))
     sections.append("## probgen's bulk ESS per CPU second, in multiples of each tool's")
     sections.append(table.ratios(records, models))
+    if spread := table.control_spread(records, models):
+        sections.append(f"probgen's bulk ESS per CPU second over all seeds: {spread}.")
     return "\n\n".join(sections)
 
 
@@ -61,14 +63,14 @@ def _line(record: Record) -> str:
     what = f"{record['tool']} on {record['model']}, seed {record['seed']}: "
     if record["status"] != "ok":
         return what + record["status"]
-    per_second = record["ess_bulk"] / record["cpu"]
-    return what + f"{record['cpu']:.3g} CPU s, bulk ESS {record['ess_bulk']:.0f}, {per_second:.4g}/s"
+    cpu, ess = record["cpu"], record["ess_bulk"]
+    return what + f"{cpu:.3g} CPU s, bulk ESS {ess:.0f}, {ess / cpu:.4g}/s"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.samplers", description=__doc__)
-    parser.add_argument("--models", type=_choice(MODELS), default=list(MODELS))
-    parser.add_argument("--tools", type=_choice(harness.TOOLS), default=list(harness.TOOLS))
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.samplers")
+    parser.add_argument("--models", type=choice(MODELS), default=list(MODELS))
+    parser.add_argument("--tools", type=choice(harness.TOOLS), default=list(harness.TOOLS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--chains", type=int, default=Run.chains)
     parser.add_argument("--warmup", type=int, default=Run.warmup)
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _choice(known: dict):
+def choice(known: dict):
     def names(text: str) -> list[str]:
         chosen = text.split(",")
         unknown = [name for name in chosen if name not in known]

@@ -1,10 +1,13 @@
-"""NumPyro's NUTS, with chains one after another in double precision, or vectorised in single.
+"""NumPyro's NUTS: chains one after another, in double precision or in JAX's default single.
 
-Its compiled code depends on the number of iterations, so the first call has full size and the
-compile time is the difference of the two calls.
+``MCMC.run`` compiles anew at every call, some ten seconds each. The whole run is jitted here,
+the way NumPyro's documentation does it for parallel chains, so that the second call only
+samples. The compiled code depends on the number of iterations: the first call has full size,
+and the compile time is the difference of the two calls.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -78,30 +81,34 @@ PROGRAMS = {
 }
 
 
-def prepare(model: Model, vectorised: bool = False) -> Callable[[Run, int], Any]:
+def prepare(model: Model, double: bool = True) -> Callable[[Run, int], dict[str, Any]]:
     numpyro.set_platform("cpu")
-    numpyro.enable_x64(not vectorised)
+    numpyro.enable_x64(double)
     data = {
         name: jnp.asarray(value) if isinstance(value, np.ndarray) else value
         for name, value in model.make_data().items()
     }
-    kernel = NUTS(PROGRAMS[model.name])
-    samplers: dict[Run, MCMC] = {}  # a new MCMC object would compile anew
+    program = partial(PROGRAMS[model.name], **data)
 
-    def sample(run: Run, seed: int) -> Any:
-        if run not in samplers:
-            samplers[run] = MCMC(
-                kernel,
-                num_warmup=run.warmup,
-                num_samples=run.draws,
-                num_chains=run.chains,
-                chain_method="vectorized" if vectorised else "sequential",
-                progress_bar=False,
-            )
-        mcmc = samplers[run]
-        mcmc.run(jax.random.PRNGKey(seed), extra_fields=("num_steps", "diverging"), **data)
-        jax.block_until_ready(mcmc.get_samples())
-        return mcmc
+    def whole_run(key: jax.Array, run: Run) -> dict[str, Any]:
+        mcmc = MCMC(
+            NUTS(program),
+            num_warmup=run.warmup,
+            num_samples=run.draws,
+            num_chains=run.chains,
+            chain_method="sequential",
+            progress_bar=False,
+        )
+        mcmc.warmup(key, extra_fields=("num_steps",), collect_warmup=True)
+        steps_warmup = mcmc.get_extra_fields()["num_steps"]
+        mcmc.run(mcmc.post_warmup_state.rng_key, extra_fields=("num_steps", "diverging"))
+        extra = mcmc.get_extra_fields()
+        return extra | {"warmup": steps_warmup, "draws": mcmc.get_samples(group_by_chain=True)}
+
+    compiled = jax.jit(whole_run, static_argnums=1)
+
+    def sample(run: Run, seed: int) -> dict[str, Any]:
+        return jax.block_until_ready(compiled(jax.random.PRNGKey(seed), run))
 
     return sample
 
@@ -110,12 +117,11 @@ def first_run(run: Run) -> Run:
     return run
 
 
-def read(mcmc: Any, model: Model, run: Run) -> Outcome:
-    draws = mcmc.get_samples(group_by_chain=True)
-    extra = mcmc.get_extra_fields()
+def read(result: dict[str, Any], model: Model, run: Run) -> Outcome:
+    draws = result["draws"]
     return Outcome(
         draws={site: np.asarray(draws[site], dtype=np.float64) for site in model.latents},
-        gradients_warmup=None,
-        gradients=int(extra["num_steps"].sum()),
-        divergences=int(extra["diverging"].sum()),
+        gradients_warmup=int(result["warmup"].sum()),
+        gradients=int(result["num_steps"].sum()),
+        divergences=int(result["diverging"].sum()),
     )

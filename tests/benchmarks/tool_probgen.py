@@ -33,6 +33,7 @@ def prepare(model: Model, log_likelihood: bool = False) -> Callable[[Run, int], 
             threads=1,
             progress=False,
             log_likelihood=log_likelihood,
+            backend="native",  # fail rather than fall back
         )
 
     return sample

@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from .outcome import Run
 
 Record = dict[str, Any]
 
+FULL = Run()
 TINY = Run(chains=4, warmup=10, draws=10)
 
 
@@ -31,7 +33,7 @@ class Job:
     module: str
     model: str
     seed: int
-    run: Run = Run()
+    run: Run = FULL
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -43,7 +45,10 @@ class Job:
         return json.dumps(dataclasses.asdict(self))
 
 
-def measure(job: Job) -> Record:
+Measurement = Callable[[ModuleType, Job], Record]
+
+
+def measure(job: Job, measurement: Measurement) -> Record:
     """The job's record; its ``status`` is "ok" or says why there are no numbers."""
     record = dataclasses.asdict(job)
     try:
@@ -51,7 +56,7 @@ def measure(job: Job) -> Record:
     except ModuleNotFoundError as missing:
         return record | {"status": f"not installed ({missing.name})"}
     try:
-        return record | _timings(tool, job) | {"versions": versions(tool), "status": "ok"}
+        return record | measurement(tool, job) | {"versions": versions(tool), "status": "ok"}
     except Exception as error:  # recorded, whatever it is
         return record | {"status": f"failed: {type(error).__name__}: {error}"}
 
@@ -66,7 +71,8 @@ def versions(tool: ModuleType) -> dict[str, str]:
     return found
 
 
-def _timings(tool: ModuleType, job: Job) -> Record:
+def second_call(tool: ModuleType, job: Job) -> Record:
+    """Cost of the second, full call, of compiling apart, and the quality of its draws."""
     model = MODELS[job.model]
     run = _size(tool, "shorter_run", model, job.run)
     first_run = _size(tool, "first_run", run, TINY)
@@ -94,5 +100,11 @@ def _size(tool: ModuleType, choice: str, argument: Model | Run, default: Run) ->
     return getattr(tool, choice)(argument) if hasattr(tool, choice) else default
 
 
+def main(measurement: Measurement) -> None:
+    """Measure the job given on the command line and write its record to the given file."""
+    record = measure(Job.from_json(sys.argv[1]), measurement)
+    Path(sys.argv[2]).write_text(json.dumps(record))
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(measure(Job.from_json(sys.argv[1]))))
+    main(second_call)

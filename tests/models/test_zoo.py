@@ -15,7 +15,7 @@ from torch.distributions import biject_to
 from probgen import models
 from probgen.declare.environment import double_precision
 from probgen.declare.modelfile import ModelFile
-from probgen.declare.program import is_latent, read_program
+from probgen.declare.program import Program, read_program
 from probgen.errors import ModelError
 
 NAMES = models.names()
@@ -38,15 +38,15 @@ def observed_names(model: ModelFile) -> list[str]:
     return [p.name for p in parameters if p.default is None]
 
 
-def prior_draw(model: ModelFile, seed: int) -> dict[str, torch.Tensor]:
+def prior_draw(program: Program, seed: int) -> dict[str, torch.Tensor]:
     """Latent sites drawn from the prior, on the real line."""
     with double_precision(), torch.random.fork_rng():
         pyro.set_rng_seed(seed)
-        trace = poutine.trace(model.program).get_trace(**model.data)
+        trace = poutine.trace(program.model).get_trace(**program.data)
+    messages = {site.name: trace.nodes[site.name] for site in program.of_kind("latent")}
     return {
         name: biject_to(message["fn"].support).inv(message["value"])
-        for name, message in trace.nodes.items()
-        if message["type"] == "sample" and is_latent({**message, "done": False})
+        for name, message in messages.items()
     }
 
 
@@ -87,7 +87,7 @@ def test_data_are_numbers_in_double_precision(model):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_density_and_gradient_are_finite_at_prior_draws(model, seed):
     program = read_program(model.program, model.data)
-    point = {name: value.requires_grad_() for name, value in prior_draw(model, seed).items()}
+    point = {name: value.requires_grad_() for name, value in prior_draw(program, seed).items()}
     density = program.evaluate(point).log_density
     assert density.dtype == torch.float64
     assert torch.isfinite(density)

@@ -15,7 +15,7 @@ from pyro import poutine
 from pyro.poutine.messenger import Messenger
 from torch.distributions import biject_to
 
-from probgen.declare.program import Program, is_latent, read_program
+from probgen.declare.program import Program, read_program
 from tests.posteriordb.posteriors import POSTERIORS, locate, posterior_data
 from tests.posteriordb.reference import reference_draws
 
@@ -77,7 +77,7 @@ class _Unconstrain(Messenger):
         self.unconstrained: Draw = {}
 
     def _pyro_sample(self, msg) -> None:
-        if is_latent(msg):
+        if msg["name"] in self.draw and not msg["is_observed"]:
             msg["value"] = self.draw[msg["name"]]
             transform = biject_to(msg["fn"].support)
             self.unconstrained[msg["name"]] = transform.inv(msg["value"]).detach()

@@ -91,8 +91,8 @@ def lotka_volterra(y_init, y, steps_per_year=4):
     pyro.factor("theta_prior", dist.Normal(centre, spread).log_prob(theta).sum())
     z_init = pyro.sample("z_init", dist.LogNormal(np.log(10.0), 1.0).expand([2]).to_event(1))
     sigma = pyro.sample("sigma", dist.LogNormal(-1.0, 1.0).expand([2]).to_event(1))
-    growth = theta[[0, 2]] * torch.tensor([1.0, -1.0])
-    meeting = theta[[1, 3]] * torch.tensor([-1.0, 1.0])
+    growth = theta[::2] * torch.tensor([1.0, -1.0])
+    meeting = theta[1::2] * torch.tensor([-1.0, 1.0])
 
     def slope(z):
         return z * (growth + meeting * z.flip(0))

@@ -111,7 +111,8 @@ def eight_schools_noncentered(data: Data, draw: Draw) -> float:
 def kidscore_momhsiq(data: Data, draw: Draw) -> float:
     beta, hs, iq = draw["beta"], np.array(data["mom_hs"]), np.array(data["mom_iq"])
     target = float(stats.cauchy.logpdf(draw["sigma"], 0, 2.5))
-    return target + _normal(data["kid_score"], beta[0] + beta[1] * hs + beta[2] * iq, draw["sigma"])
+    mean = beta[0] + beta[1] * hs + beta[2] * iq
+    return target + _normal(data["kid_score"], mean, draw["sigma"])
 
 
 def kidscore_interaction_c2(data: Data, draw: Draw) -> float:

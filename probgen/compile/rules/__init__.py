@@ -1,6 +1,16 @@
 """Lowering rules, one small file per family of operations; `RULES` is the whole table."""
 
-from probgen.compile.rules import indexing, linear_algebra, pointwise, reductions, views
+from probgen.compile.rules import (
+    indexing,
+    linear_algebra,
+    pointwise,
+    reductions,
+    scans,
+    views,
+    writing,
+)
 from probgen.compile.rules.registry import RULES
 
-__all__ = ["RULES", "indexing", "linear_algebra", "pointwise", "reductions", "views"]
+__all__ = [
+    "RULES", "indexing", "linear_algebra", "pointwise", "reductions", "scans", "views", "writing",
+]

@@ -1,52 +1,63 @@
-"""Lowering of factorisations and triangular solves: calls into the run-time header.
+"""Lowering of factorisations and linear systems: calls into the run-time header.
 
-A matrix that is not positive definite gives NaN, which a sampler counts as a divergence.
+A matrix that is singular or not positive definite gives NaN or infinity, which a sampler counts
+as a divergence.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from probgen.compile.ir import Graph, View
 from probgen.compile.rules.registry import rule
-from probgen.compile.rules.views import _transpose
+from probgen.compile.rules.views import _squeeze, _unsqueeze, take_index, take_slice
 
 aten = torch.ops.aten
+
+
+def _adjoint(x: View) -> View:
+    rank = len(x.shape)
+    return x.permute([*range(rank - 2), rank - 1, rank - 2])
+
+
+def _together(*views: View) -> tuple[tuple[int, ...], list[View]]:
+    """Matrices broadcast to common leading dimensions, and these dimensions."""
+    lead = np.broadcast_shapes(*(view.shape[:-2] for view in views))
+    return lead, [view.expand((*lead, *view.shape[-2:])) for view in views]
+
+
+def _identity(graph: Graph, like: View) -> View:
+    return graph.constant(np.eye(like.shape[-1])).expand(like.shape)
+
+
+# --- Cholesky factors ------------------------------------------------------------------------
 
 
 @rule(aten.linalg_cholesky_ex.default)
 def _cholesky(
     graph: Graph, a: View, upper: bool = False, check_errors: bool = False
 ) -> tuple[View, View]:
-    n = a.shape[-1]
-    factor = graph.call("probgen::cholesky", a.shape, [a], (math.prod(a.shape[:-2]), n))
-    result = _transpose(graph, factor, len(a.shape) - 2, len(a.shape) - 1) if upper else factor
-    return result, graph.number(0)
-
-
-@rule(aten.cholesky.default)
-def _old_cholesky(graph: Graph, a: View, upper: bool = False) -> View:
-    return _cholesky(graph, a, upper)[0]
+    factor = graph.call(
+        "probgen::cholesky", a.shape, [a], (math.prod(a.shape[:-2]), a.shape[-1])
+    )
+    return _adjoint(factor) if upper else factor, graph.number(0)
 
 
 @rule(aten.linalg_solve_triangular.default)
-def _solve(
+def _solve_triangular(
     graph: Graph, a: View, b: View, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> View:
-    lead = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    a, b = a.expand((*lead, *a.shape[-2:])), b.expand((*lead, *b.shape[-2:]))
+    lead, (a, b) = _together(a, b)
     if not left:
         # x a = b is aᵀ xᵀ = bᵀ
-        last = len(b.shape) - 1
-        flipped = _solve(
-            graph, _transpose(graph, a, last - 1, last), _transpose(graph, b, last - 1, last),
-            upper=not upper, unitriangular=unitriangular,
+        flipped = _solve_triangular(
+            graph, _adjoint(a), _adjoint(b), upper=not upper, unitriangular=unitriangular
         )
-        return _transpose(graph, flipped, last - 1, last)
-    n, m = b.shape[-2:]
-    extra = (math.prod(lead), n, m, int(upper), int(unitriangular))
+        return _adjoint(flipped)
+    extra = (math.prod(lead), *b.shape[-2:], int(upper), int(unitriangular))
     return graph.call("probgen::solve_triangular", b.shape, [a, b], extra)
 
 
@@ -55,8 +66,68 @@ def _triangular_solve(
     graph: Graph, b: View, a: View, upper: bool = True, transpose: bool = False,
     unitriangular: bool = False,
 ) -> tuple[View, View]:
-    last = len(a.shape) - 1
-    matrix = _transpose(graph, a, last - 1, last) if transpose else a
-    high = upper != transpose
-    return _solve(graph, matrix, b, upper=high, unitriangular=unitriangular), a
+    matrix = _adjoint(a) if transpose else a
+    solution = _solve_triangular(
+        graph, matrix, b, upper=upper != transpose, unitriangular=unitriangular
+    )
+    return solution, a
 
+
+@rule(aten.cholesky_solve.default)
+def _cholesky_solve(graph: Graph, b: View, factor: View, upper: bool = False) -> View:
+    lower = _adjoint(factor) if upper else factor
+    half = _solve_triangular(graph, lower, b, upper=False)
+    return _solve_triangular(graph, _adjoint(lower), half, upper=True)
+
+
+@rule(aten.cholesky_inverse.default)
+def _cholesky_inverse(graph: Graph, factor: View, upper: bool = False) -> View:
+    return _cholesky_solve(graph, _identity(graph, factor), factor, upper)
+
+
+# --- general matrices ------------------------------------------------------------------------
+
+
+def _factors(graph: Graph, a: View) -> tuple[View, View]:
+    """The two triangular factors in one matrix, and the pivots."""
+    n = a.shape[-1]
+    packed = graph.call(
+        "probgen::lu", (*a.shape[:-2], n + 1, n), [a], (math.prod(a.shape[:-2]), n)
+    )
+    rows = len(packed.shape) - 2
+    return take_slice(graph, packed, rows, 0, n), take_index(graph, packed, rows, n)
+
+
+@rule(aten.linalg_lu_factor_ex.default)
+def _lu_factor(
+    graph: Graph, a: View, pivot: bool = True, check_errors: bool = False
+) -> tuple[View, View, View]:
+    return (*_factors(graph, a), graph.number(0))
+
+
+@rule(aten.linalg_lu_solve.default)
+def _lu_solve(
+    graph: Graph, factors: View, pivots: View, b: View, *, left: bool = True, adjoint: bool = False
+) -> View:
+    if not left:
+        return _adjoint(_lu_solve(graph, factors, pivots, _adjoint(b), adjoint=not adjoint))
+    lead, (factors, b) = _together(factors, b)
+    pivots = pivots.expand((*lead, pivots.shape[-1]))
+    extra = (math.prod(lead), *b.shape[-2:], int(adjoint))
+    return graph.call("probgen::lu_solve", b.shape, [factors, pivots, b], extra)
+
+
+@rule(aten._linalg_solve_ex.default)
+def _solve(
+    graph: Graph, a: View, b: View, *, left: bool = True, check_errors: bool = False
+) -> tuple[View, ...]:
+    factors, pivots = _factors(graph, a)
+    vector = len(b.shape) == 1 or b.shape == a.shape[:-1]
+    right = _unsqueeze(graph, b, -1) if vector else b
+    x = _lu_solve(graph, factors, pivots, right, left=left)
+    return _squeeze(graph, x, -1) if vector else x, factors, pivots, graph.number(0)
+
+
+@rule(aten.linalg_inv_ex.default)
+def _inverse(graph: Graph, a: View, check_errors: bool = False) -> tuple[View, View]:
+    return _lu_solve(graph, *_factors(graph, a), _identity(graph, a)), graph.number(0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from probgen.compile.ir import DOUBLE, INT, LOGICAL, Graph, View
@@ -13,58 +15,77 @@ aten = torch.ops.aten
 
 _UNARY = {
     "neg": "(-{0})",
-    "exp": "std::exp({0})",
-    "exp2": "std::exp2({0})",
-    "expm1": "std::expm1({0})",
-    "log": "std::log({0})",
-    "log2": "(std::log({0})*1.4426950408889634)",
-    "log10": "(std::log({0})*0.4342944819032518)",
-    "log1p": "probgen::log1p({0})",
-    "sqrt": "std::sqrt({0})",
-    "rsqrt": "(1.0/std::sqrt({0}))",
+    "exp": "exp({0})",
+    "exp2": "exp2({0})",
+    "expm1": "expm1({0})",
+    "log": "log({0})",
+    "log2": "(log({0})*1.4426950408889634)",
+    "log10": "(log({0})*0.4342944819032518)",
+    "log1p": "log1p({0})",
+    "sqrt": "probgen::sqrt({0})",
+    "rsqrt": "(1.0/probgen::sqrt({0}))",
     "reciprocal": "(1.0/{0})",
     "abs": "probgen::abs({0})",
     "sign": "probgen::sign({0})",
     "sgn": "probgen::sign({0})",
-    "sin": "std::sin({0})",
-    "cos": "std::cos({0})",
-    "tan": "std::tan({0})",
-    "asin": "std::asin({0})",
-    "acos": "std::acos({0})",
-    "atan": "std::atan({0})",
-    "sinh": "std::sinh({0})",
-    "cosh": "std::cosh({0})",
-    "tanh": "std::tanh({0})",
-    "asinh": "std::asinh({0})",
-    "acosh": "std::acosh({0})",
-    "atanh": "std::atanh({0})",
-    "erf": "std::erf({0})",
-    "erfc": "std::erfc({0})",
+    "sin": "sin({0})",
+    "cos": "cos({0})",
+    "tan": "tan({0})",
+    "asin": "asin({0})",
+    "acos": "acos({0})",
+    "atan": "atan({0})",
+    "sinh": "sinh({0})",
+    "cosh": "cosh({0})",
+    "tanh": "tanh({0})",
+    "asinh": "asinh({0})",
+    "acosh": "acosh({0})",
+    "atanh": "atanh({0})",
+    "erf": "erf({0})",
+    "erfc": "erfc({0})",
+    "erfinv": "probgen::erfinv({0})",
+    "special_erfcx": "probgen::erfcx({0})",
+    "special_ndtri": "probgen::ndtri({0})",
     "lgamma": "probgen::lgamma({0})",
     "digamma": "probgen::digamma({0})",
-    "floor": "std::floor({0})",
-    "ceil": "std::ceil({0})",
-    "trunc": "std::trunc({0})",
-    "round": "std::nearbyint({0})",
+    "i0": "probgen::i0({0})",
+    "special_i0e": "probgen::i0e({0})",
+    "special_i1": "probgen::i1({0})",
+    "special_i1e": "probgen::i1e({0})",
+    "floor": "probgen::floor({0})",
+    "ceil": "probgen::ceil({0})",
+    "trunc": "probgen::trunc({0})",
+    "round": "probgen::round({0})",
+    "relu": "probgen::maximum({0},0.0)",
 }
+_BINARY = {
+    "atan2": "atan2({0},{1})",
+    "copysign": "__builtin_copysign({0},{1})",
+    "hypot": "hypot({0},{1})",
+    "fmax": "({0}!={0}||{1}>{0}?{1}:{0})",
+    "fmin": "({0}!={0}||{1}<{0}?{1}:{0})",
+}
+_TESTS = {"isnan": "probgen::isnan({0})", "isinf": "probgen::isinf({0})",
+          "isfinite": "probgen::isfinite({0})", "logical_not": "(!{0})"}
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _LOGIC = {"and": "&", "or": "|", "xor": "^"}
 
 
 def _register_tables() -> None:
     for name, template in _UNARY.items():
-        RULES[getattr(aten, name).default] = _unary(template)
+        RULES.setdefault(getattr(aten, name).default, _unary(template))
+    for name, template in _BINARY.items():
+        overload = "Tensor" if name == "copysign" else "default"
+        RULES[getattr(getattr(aten, name), overload)] = _binary(template, DOUBLE)
+    for name, template in _TESTS.items():
+        RULES[getattr(aten, name).default] = _unary(template, LOGICAL)
     for name, sign in _COMPARE.items():
         compare = _binary("({0}" + sign + "{1})", LOGICAL)
         RULES[getattr(aten, name).Scalar] = compare
         RULES[getattr(aten, name).Tensor] = compare
     for name, sign in _LOGIC.items():
-        logic = _binary("({0}" + sign + "{1})", LOGICAL)
-        RULES[getattr(aten, f"logical_{name}").default] = logic
-        RULES[getattr(aten, f"bitwise_{name}").Tensor] = logic
-    for operation in (aten.isnan.default, aten.isinf.default, aten.isfinite.default):
-        name = operation._schema.name.split("::")[1]
-        RULES[operation] = _unary("probgen::" + name + "({0})", LOGICAL)
+        RULES[getattr(aten, f"logical_{name}").default] = _logical(sign)
+        RULES[getattr(aten, f"bitwise_{name}").Tensor] = _bitwise(sign)
+        RULES[getattr(aten, f"bitwise_{name}").Scalar] = _bitwise(sign)
 
 
 def _unary(template: str, dtype: str | None = None) -> Any:
@@ -75,6 +96,12 @@ def _unary(template: str, dtype: str | None = None) -> Any:
     return lower
 
 
+@rule(aten.log.default)
+def _log(graph: Graph, x: View) -> View:
+    exponent = graph.operand(x, _UNARY["exp"])  # log(exp(x)) is common: scales on the log scale
+    return graph.pointwise(_UNARY["log"], (x,)) if exponent is None else exponent
+
+
 def _binary(template: str, dtype: str) -> Any:
     def lower(graph: Graph, a: Any, b: Any) -> View:
         return graph.pointwise(template, broadcast(graph, (a, b)), dtype)
@@ -82,9 +109,36 @@ def _binary(template: str, dtype: str) -> Any:
     return lower
 
 
-def _arithmetic(graph: Graph, template: str, a: View, b: View) -> View:
-    both = a.dtype in (INT, LOGICAL) and b.dtype in (INT, LOGICAL)
-    return graph.pointwise(template, (a, b), INT if both else DOUBLE)
+def _truth(graph: Graph, x: View) -> View:
+    return x if x.dtype == LOGICAL else graph.pointwise("({0}!=0)", (x,), LOGICAL)
+
+
+def _logical(sign: str) -> Any:
+    def lower(graph: Graph, a: View, b: View) -> View:
+        views = broadcast(graph, (_truth(graph, a), _truth(graph, b)))
+        return graph.pointwise("({0}" + sign + "{1})", views, LOGICAL)
+
+    return lower
+
+
+def _bitwise(sign: str) -> Any:
+    def lower(graph: Graph, a: View, b: Any) -> View:
+        views = broadcast(graph, (a, b))
+        return graph.pointwise("({0}" + sign + "{1})", views, _joint_type(views))
+
+    return lower
+
+
+def _joint_type(views: Sequence[View]) -> str:
+    kinds = {view.dtype for view in views}
+    return DOUBLE if DOUBLE in kinds else INT if INT in kinds else LOGICAL
+
+
+def _arithmetic(graph: Graph, sign: str, a: View, b: View) -> View:
+    kind = _joint_type((a, b))
+    if kind == LOGICAL:  # as in torch, the sum of truths is "or", their product "and"
+        sign = {"+": "|", "*": "&"}[sign]
+    return graph.pointwise("({0}" + sign + "{1})", (a, b), kind)
 
 
 def multiply(graph: Graph, a: Any, b: Any) -> View:
@@ -94,7 +148,7 @@ def multiply(graph: Graph, a: Any, b: Any) -> View:
         return x
     if x.literal == 1 and y.dtype == DOUBLE:
         return y
-    return _arithmetic(graph, "({0}*{1})", x, y)
+    return _arithmetic(graph, "*", x, y)
 
 
 @rule(aten.mul.Tensor, aten.mul.Scalar)
@@ -109,7 +163,7 @@ def _add(graph: Graph, a: Any, b: Any, alpha: float = 1) -> View:
         return x
     if x.literal == 0 and y.dtype == DOUBLE:
         return y
-    return _arithmetic(graph, "({0}+{1})", x, y)
+    return _arithmetic(graph, "+", x, y)
 
 
 @rule(aten.sub.Tensor, aten.sub.Scalar)
@@ -117,10 +171,10 @@ def _sub(graph: Graph, a: Any, b: Any, alpha: float = 1) -> View:
     x, y = broadcast(graph, (a, multiply(graph, b, alpha) if alpha != 1 else b))
     if y.literal == 0 and x.dtype == DOUBLE:
         return x
-    return _arithmetic(graph, "({0}-{1})", x, y)
+    return _arithmetic(graph, "-", x, y)
 
 
-@rule(aten.rsub.Tensor, aten.rsub.Scalar)
+@rule(aten.rsub.Scalar)
 def _rsub(graph: Graph, a: Any, b: Any, alpha: float = 1) -> View:
     return _sub(graph, b, a, alpha)
 
@@ -133,7 +187,7 @@ def _div(graph: Graph, a: Any, b: Any) -> View:
     return graph.pointwise("({0}/double({1}))", (x, y))
 
 
-@rule(aten.div.Tensor_mode, aten.div.Scalar_mode)
+@rule(aten.div.Tensor_mode)
 def _div_mode(graph: Graph, a: Any, b: Any, rounding_mode: str | None = None) -> View:
     quotient = graph.pointwise("({0}/double({1}))", broadcast(graph, (a, b)))
     if rounding_mode is None:
@@ -145,8 +199,8 @@ def _div_mode(graph: Graph, a: Any, b: Any, rounding_mode: str | None = None) ->
 def _power(graph: Graph, x: View, exponent: float) -> View:
     exact = {
         1: "{0}", 2: "({0}*{0})", 3: "({0}*{0}*{0})", 4: "probgen::square({0}*{0})",
-        0.5: "std::sqrt({0})", -1: "(1.0/{0})", -2: "(1.0/({0}*{0}))",
-        -0.5: "(1.0/std::sqrt({0}))", 1.5: "({0}*std::sqrt({0}))",
+        0.5: "probgen::sqrt({0})", -1: "(1.0/{0})", -2: "(1.0/({0}*{0}))",
+        -0.5: "(1.0/probgen::sqrt({0}))", 1.5: "({0}*probgen::sqrt({0}))",
     }
     if exponent == 0:
         return graph.number(1.0).expand(x.shape)
@@ -154,12 +208,12 @@ def _power(graph: Graph, x: View, exponent: float) -> View:
         return x
     if exponent in exact:
         return graph.pointwise(exact[exponent], (x,))
-    return graph.pointwise("std::pow(double({0}),double({1}))", broadcast(graph, (x, exponent)))
+    return graph.pointwise("pow(double({0}),double({1}))", broadcast(graph, (x, exponent)))
 
 
 @rule(aten.pow.Tensor_Tensor, aten.pow.Scalar)
 def _power_tensor(graph: Graph, x: Any, y: Any) -> View:
-    return graph.pointwise("std::pow(double({0}),double({1}))", broadcast(graph, (x, y)))
+    return graph.pointwise("pow(double({0}),double({1}))", broadcast(graph, (x, y)))
 
 
 @rule(aten.maximum.default)
@@ -172,12 +226,12 @@ def _minimum(graph: Graph, a: Any, b: Any) -> View:
     return graph.pointwise("probgen::minimum({0},{1})", broadcast(graph, (a, b)))
 
 
-@rule(aten.clamp_min.default, aten.clamp_min.Tensor)
+@rule(aten.clamp_min.default)
 def _clamp_min(graph: Graph, x: View, low: Any) -> View:
     return _maximum(graph, x, low)
 
 
-@rule(aten.clamp_max.default, aten.clamp_max.Tensor)
+@rule(aten.clamp_max.default)
 def _clamp_max(graph: Graph, x: View, high: Any) -> View:
     return _minimum(graph, x, high)
 
@@ -193,20 +247,12 @@ def _where(graph: Graph, condition: View, a: Any, b: Any) -> View:
     views = broadcast(graph, (condition, a, b))
     if views[0].literal is not None:
         return views[1] if views[0].literal else views[2]
-    whole = all(view.dtype in (INT, LOGICAL) for view in views[1:])
-    return graph.pointwise("({0}?{1}:{2})", views, INT if whole else DOUBLE)
+    return graph.pointwise("({0}?{1}:{2})", views, _joint_type(views[1:]))
 
 
-@rule(aten.logical_not.default, aten.bitwise_not.default)
+@rule(aten.bitwise_not.default)
 def _not(graph: Graph, x: View) -> View:
-    if x.dtype != LOGICAL:
-        raise refuse("bitwise_not of integers")
-    return graph.pointwise("(!{0})", (x,), LOGICAL)
-
-
-@rule(aten.full_like.default)
-def _full_like(graph: Graph, x: View, value: float, **_: Any) -> View:
-    return as_view(graph, float(value)).expand(x.shape)
+    return graph.pointwise("(!{0})" if x.dtype == LOGICAL else "(~{0})", (x,), x.dtype)
 
 
 @rule(aten.fill.Scalar, aten.fill.Tensor)
@@ -214,19 +260,38 @@ def _fill(graph: Graph, x: View, value: Any) -> View:
     return as_view(graph, value).expand(x.shape)
 
 
-@rule(aten.zeros_like.default)
-def _zeros_like(graph: Graph, x: View, **_: Any) -> View:
-    return graph.number(0.0).expand(x.shape)
+@rule(aten.remainder.Tensor, aten.remainder.Scalar)
+def _remainder(graph: Graph, a: View, b: Any) -> View:
+    views = broadcast(graph, (a, b))
+    if _joint_type(views) == INT:
+        return graph.pointwise("probgen::remainder({0},{1})", views, INT)
+    return graph.pointwise("probgen::remainder(double({0}),double({1}))", views)
 
 
-@rule(aten.ones_like.default)
-def _ones_like(graph: Graph, x: View, **_: Any) -> View:
-    return graph.number(1.0).expand(x.shape)
+@rule(aten.fmod.Tensor, aten.fmod.Scalar)
+def _fmod(graph: Graph, a: View, b: Any) -> View:
+    return graph.pointwise("fmod({0},{1})", broadcast(graph, (a, b)))
 
 
-@rule(aten.copy.default)
-def _copy(graph: Graph, x: View, source: View, non_blocking: bool = False) -> View:
-    return source.expand(x.shape)
+@rule(aten.polygamma.default)
+def _polygamma(graph: Graph, order: int, x: View) -> View:
+    if order > 1:
+        raise refuse(f"the polygamma function of order {order}")
+    return graph.pointwise(f"probgen::{('digamma', 'trigamma')[order]}({{0}})", (x,))
+
+
+def triangle(keep: Any) -> Any:
+    """The rule of tril or triu, given NumPy's."""
+
+    def lower(graph: Graph, x: View, k: int = 0) -> View:
+        mask = graph.constant(keep(np.ones(x.shape[-2:], dtype=bool), k))
+        return _where(graph, mask, x, 0.0)
+
+    return lower
+
+
+rule(aten.tril.default)(triangle(np.tril))
+rule(aten.triu.default)(triangle(np.triu))
 
 
 _register_tables()

@@ -1,4 +1,4 @@
-"""Lowering of reductions, running sums and matrix products.
+"""Lowering of reductions and matrix products.
 
 A matrix product is a sum over the products of two broadcast views: the loop emitter sees one
 kind of reduction, whatever its source.
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-from probgen.compile.ir import DOUBLE, Graph, View
+from probgen.compile.ir import DOUBLE, INT, Graph, View
 from probgen.compile.rules.pointwise import multiply
-from probgen.compile.rules.registry import RULES, product, rule
-from probgen.compile.rules.views import _unsqueeze
+from probgen.compile.rules.registry import broadcast, product, rule
+from probgen.compile.rules.views import _squeeze, _unsqueeze, reshape
 
 aten = torch.ops.aten
 
@@ -27,7 +28,11 @@ def reduce_dims(
     chosen = sorted({d % rank for d in dims}) if dims else list(range(rank))
     if x.dtype != DOUBLE and operation == "sum":
         x = graph.pointwise("double({0})", (x,))
-    result = graph.reduce(operation, x, chosen) if chosen else x
+    if 0 in (x.shape[d] for d in chosen):
+        kept = [n for d, n in enumerate(x.shape) if d not in chosen]
+        result = graph.number({"sum": 0.0, "prod": 1.0}[operation]).expand(kept)
+    else:
+        result = graph.reduce(operation, x, chosen) if chosen else x
     for dim in chosen if keepdim else ():
         result = _unsqueeze(graph, result, dim)
     return result
@@ -81,20 +86,45 @@ def _prod_dim(graph: Graph, x: View, dim: int, keepdim: bool = False, **_: Any) 
     return reduce_dims(graph, "prod", x, [dim], keepdim)
 
 
-def _scan(operation: str) -> Any:
-    def lower(graph: Graph, x: View, dim: int, **_: Any) -> View:
-        if not x.shape:
-            return x
-        order = [d for d in range(len(x.shape)) if d != dim % len(x.shape)]
-        order.append(dim % len(x.shape))
-        back = [order.index(d) for d in range(len(order))]
-        return graph.scan(operation, x.permute(order)).permute(back)
-
-    return lower
+def _flattened(graph: Graph, x: View, dim: int | None) -> tuple[View, int]:
+    return (reshape(graph, x, [-1]), 0) if dim is None else (x, dim % max(len(x.shape), 1))
 
 
-RULES[aten.cumsum.default] = _scan("sum")
-RULES[aten.cumprod.default] = _scan("prod")
+def _extreme(graph: Graph, operation: str, x: View, dim: int, keepdim: bool) -> tuple[View, View]:
+    """Largest or smallest values along `dim`, and where they first occur."""
+    if not x.shape:
+        return x, graph.number(0)
+    count = x.shape[dim]
+    values = reduce_dims(graph, operation, x, [dim], True)
+    here = np.arange(count, dtype=np.float64)
+    here = here.reshape([-1 if d == dim else 1 for d in range(len(x.shape))])
+    views = broadcast(graph, (x, values, graph.constant(here), float(count - 1)))
+    place = graph.pointwise("({0}=={1}||{0}!={0}?{2}:{3})", views)  # the first NaN wins
+    first = reduce_dims(graph, "min", place, [dim], True)
+    index = graph.pointwise("int({0})", (first,), INT)
+    return (values, index) if keepdim else tuple(  # type: ignore[return-value]
+        _squeeze(graph, view, dim) for view in (values, index)
+    )
+
+
+@rule(aten.max.dim)
+def _max_dim(graph: Graph, x: View, dim: int, keepdim: bool = False) -> tuple[View, View]:
+    return _extreme(graph, "max", *_flattened(graph, x, dim), keepdim)
+
+
+@rule(aten.min.dim)
+def _min_dim(graph: Graph, x: View, dim: int, keepdim: bool = False) -> tuple[View, View]:
+    return _extreme(graph, "min", *_flattened(graph, x, dim), keepdim)
+
+
+@rule(aten.argmax.default)
+def _argmax(graph: Graph, x: View, dim: int | None = None, keepdim: bool = False) -> View:
+    return _extreme(graph, "max", *_flattened(graph, x, dim), keepdim)[1]
+
+
+@rule(aten.argmin.default)
+def _argmin(graph: Graph, x: View, dim: int | None = None, keepdim: bool = False) -> View:
+    return _extreme(graph, "min", *_flattened(graph, x, dim), keepdim)[1]
 
 
 def contract(graph: Graph, a: View, b: View) -> View:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
+import numpy as np
 
 from probgen.compile.ir import Graph, View
 from probgen.errors import UnsupportedOperation
@@ -45,7 +45,8 @@ def as_view(graph: Graph, value: Any) -> View:
 def broadcast(graph: Graph, values: Sequence[Any]) -> list[View]:
     """Views of one common shape, by torch's broadcasting rules."""
     views = [as_view(graph, value) for value in values]
-    shape = torch.broadcast_shapes(*(view.shape for view in views))
+    # torch's own function imports sympy, which takes most of a second
+    shape = np.broadcast_shapes(*(view.shape for view in views))
     return [view.expand(shape) for view in views]
 
 

@@ -11,13 +11,9 @@ from probgen.compile.ir import DOUBLE, INT, LOGICAL, Graph, View, contiguous_str
 from probgen.compile.rules.registry import refuse, rule
 
 aten = torch.ops.aten
-prims = torch.ops.prims
 
 
-@rule(
-    aten.alias.default, aten.detach.default, aten.clone.default, aten.lift_fresh.default,
-    aten.lift_fresh_copy.default, aten.contiguous.default, aten.positive.default,
-)
+@rule(aten.clone.default)
 def _same(graph: Graph, x: View, **_: Any) -> View:
     return x
 
@@ -27,7 +23,6 @@ def _to_copy(graph: Graph, x: View, dtype: torch.dtype | None = None, **_: Any) 
     return x if dtype is None else _convert(graph, x, dtype)
 
 
-@rule(prims.convert_element_type.default)
 def _convert(graph: Graph, x: View, dtype: torch.dtype) -> View:
     if dtype == torch.bool:
         return x if x.dtype == LOGICAL else graph.pointwise("({0}!=0)", (x,), LOGICAL)
@@ -78,7 +73,7 @@ def _transpose(graph: Graph, x: View, a: int, b: int) -> View:
     return x.permute(order)
 
 
-@rule(aten.t.default, aten.numpy_T.default)
+@rule(aten.t.default)
 def _t(graph: Graph, x: View) -> View:
     return x.permute(list(range(len(x.shape)))[::-1])
 
@@ -139,7 +134,7 @@ def _split(graph: Graph, x: View, size: int, dim: int = 0) -> tuple[View, ...]:
     return tuple(take_slice(graph, x, dim, i, i + size) for i in range(0, length, size))
 
 
-@rule(aten.flip.default, prims.rev.default)
+@rule(aten.flip.default)
 def _flip(graph: Graph, x: View, dims: Sequence[int]) -> View:
     strides, offset = list(x.strides), x.offset
     for dim in dims:

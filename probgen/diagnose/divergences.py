@@ -1,27 +1,27 @@
-"""Does the posterior's shape defeat the sampler? Divergences and the energy's E-BFMI.
+"""Divergences: how many, where they concentrate, and which form of the model would cure them.
 
 Divergences (Betancourt 2017) mark regions of high curvature that the chains cannot enter, so the
 draws are biased. Which parameter leads there is found by a rank statistic (the probability that
-a divergent draw lies below another one), and which site narrows with it by the rank correlation
-between that parameter and the site's spread: the two halves of a funnel.
+a divergent draw lies above another one of its chain), and which site narrows with it by the rank
+correlation between that parameter and the site's spread: the two halves of a funnel.
 """
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from probgen.diagnose.finding import Finding, Limits, Severity
 from probgen.diagnose.funnel import in_pyro, narrowing_sites, non_centred
+from probgen.diagnose.ranks import chain_ranks, separation
 from probgen.diagnose.record import Record
 from probgen.diagnose.settings import target_acceptance
-from probgen.diagnose.statistics import bfmi
 from probgen.diagnose.words import brief, chains_named, count_of, percent, quoted, s_of
 
 SEPARATING = 0.2  # distance of the rank statistic from 0.5 that is worth naming
 SIGNIFICANT = 3.3  # standard deviations of the rank statistic under "no separation"
+TELLING = 5  # divergences from which the rank statistic can say anything
 MANY = 10  # divergences in one region, of which this many are a failure
-VERY_LOW_BFMI = 0.2
-ENERGY_CORRELATION = 0.5
+CAUGHT = 0.5  # share of a chain's draws that diverge when it is caught in a bad place
+ELSEWHERE = 0.1  # and the share in the others that makes it that chain's own trouble
 
 
 def check_divergences(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
@@ -31,11 +31,13 @@ def check_divergences(record: Record, table: pd.DataFrame, limits: Limits) -> li
         return []
     diverging = diverging.astype(bool)
     count, share = int(diverging.sum()), float(diverging.mean())
-    places = separating_scalars(record, diverging)
-    per_chain = diverging.sum(axis=1)
     message = f"{count_of(count, 'divergent draw')} of {diverging.size} ({percent(share)})"
+    per_chain = diverging.sum(axis=1)
     if record.chains > 1 and per_chain.max() > 0.8 * count and count >= MANY:
         message += f", nearly all in {chains_named([int(per_chain.argmax())])}"
+    if caught := caught_chains(diverging):
+        return [caught_finding(message, caught, diverging)]
+    places = separating_scalars(record, diverging)
     where, partners = where_they_are(record, diverging, places)
     concentrated = bool(places) and count >= MANY
     severity: Severity = (
@@ -53,20 +55,39 @@ def check_divergences(record: Record, table: pd.DataFrame, limits: Limits) -> li
     ]
 
 
+def caught_chains(diverging: np.ndarray) -> list[int]:
+    """Chains that diverge most of the time while the others hardly do."""
+    share = diverging.mean(axis=1)
+    caught = np.flatnonzero(share > CAUGHT)
+    others = np.delete(share, caught)
+    return caught.tolist() if others.size and others.max() < ELSEWHERE else []
+
+
+def caught_finding(message: str, caught: list[int], diverging: np.ndarray) -> Finding:
+    """Divergences that are the trouble of single chains, not of the whole posterior."""
+    share = diverging.mean(axis=1)
+    return Finding(
+        "divergences",
+        "failure",
+        message + ".",
+        f"{chains_named(caught)} diverge{s_of(caught)} in {percent(float(share[caught].min()))} "
+        "of the draws or more, the others hardly: caught where the step size is far too large",
+        "give a longer warm-up or better starts (init); if it happens with other seeds too, "
+        "raise target_accept or reparametrise",
+        {f"chain {chain}": float(share[chain]) for chain in caught},
+    )
+
+
 def separating_scalars(record: Record, diverging: np.ndarray) -> list[tuple[str, float]]:
     """Sampled scalars that tell divergent draws from the others, best first, at most three.
 
-    The number is the probability that a divergent draw has the larger value (Mann-Whitney's U
-    over its maximum): near 0 they sit at small values, near 1 at large ones, 0.5 says nothing.
+    The number is the probability that a divergent draw has the larger value: near 0 they sit at
+    small values, near 1 at large ones, 0.5 says nothing.
     """
     candidates = np.flatnonzero(record.moving & record.latent)
-    bad = diverging.ravel()
-    n_bad, n_good = int(bad.sum()), int((~bad).sum())
-    if not len(candidates) or n_good == 0:
+    if not len(candidates):
         return []
-    ranks = rankdata(record.values[candidates].reshape(len(candidates), -1), axis=1)
-    larger = (ranks[:, bad].sum(axis=1) - n_bad * (n_bad + 1) / 2) / (n_bad * n_good)
-    noise = np.sqrt((n_bad + n_good + 1) / (12 * n_bad * n_good))
+    larger, noise = separation(chain_ranks(record.values[candidates]), diverging)
     distance = np.abs(larger - 0.5)
     chosen: list[int] = []
     for i in np.argsort(-distance, kind="stable"):
@@ -82,6 +103,8 @@ def where_they_are(
     record: Record, diverging: np.ndarray, places: list[tuple[str, float]]
 ) -> tuple[str, list[str]]:
     """Sentence on where divergent draws concentrate, and the sites that narrow there."""
+    if not places and diverging.sum() < TELLING:
+        return "too few to tell where they concentrate, but each marks a place hard to enter", []
     if not places:
         return (
             "they are not tied to a region of one parameter: the step size may just be too "
@@ -124,49 +147,3 @@ def how_to_cure_divergences(record: Record, places: list[str], partners: list[st
         step = "smaller steps are used up"
     form = f"reparametrise {quoted(places)}" if places else "look for funnels and hard edges"
     return f"{step}; if they stay, {form} or give a tighter prior"
-
-
-def check_energy(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
-    """E-BFMI per chain below the limit."""
-    energy = record.stats.get("energy")
-    if energy is None or record.draws < 3:
-        return []
-    fractions = bfmi(energy)
-    low = [int(chain) for chain in np.argsort(fractions) if fractions[chain] < limits.bfmi]
-    if not low:
-        return []
-    worst = float(fractions[low[0]])
-    leaders = energy_leaders(record, energy)
-    cause = "a new momentum changes the energy too little to reach all energies: heavy tails"
-    cause += " or a funnel"
-    if leaders:
-        cause += f"; the energy goes with {quoted(leaders)}"
-    partners = narrowing_sites(record, leaders[0], "small") if leaders else []
-    if partners:
-        form = non_centred(partners, leaders[0])
-    else:
-        sites = quoted(leaders) if leaders else "the scales of the hierarchy"
-        form = f"reparametrise {sites} (non-centred form, lighter-tailed prior)"
-    return [
-        Finding(
-            "E-BFMI",
-            "failure" if worst < VERY_LOW_BFMI else "warning",
-            f"below {limits.bfmi:g} in {chains_named(sorted(low), record.chains)} "
-            f"(lowest {worst:.2f}).",
-            cause,
-            f"{form}, or give a longer warm-up",
-            {f"chain {chain}": float(fractions[chain]) for chain in low},
-        )
-    ]
-
-
-def energy_leaders(record: Record, energy: np.ndarray) -> list[str]:
-    """Sampled scalars whose rank correlation with the energy is strong, at most two."""
-    candidates = np.flatnonzero(record.moving & record.latent)
-    if not len(candidates) or not np.isfinite(energy).all():
-        return []
-    ranks = rankdata(record.values[candidates].reshape(len(candidates), -1), axis=1)
-    line = rankdata(energy.ravel())
-    correlation = np.abs(np.corrcoef(np.vstack([line, ranks]))[0, 1:])
-    order = np.argsort(-correlation)[:2]
-    return [record.names[candidates[i]] for i in order if correlation[i] > ENERGY_CORRELATION]

@@ -1,0 +1,93 @@
+"""The dry run: what is wrong with a program and its data, site by site, each with its cure.
+
+`check` stands before inference. It reads the program, then evaluates it at draws from the
+prior and near the origin, where chains start, and reports everything it can find at once.
+What makes a density wrong is also refused by `read_program`, with the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from probgen.declare.checks.declaration import declaration_problems
+from probgen.declare.checks.density import density_problems
+from probgen.declare.checks.observed import observed_problems
+from probgen.declare.checks.points import evaluated_points
+from probgen.declare.checks.problem import Problem, error
+from probgen.declare.checks.report import CheckReport
+from probgen.declare.checks.runs import change_problems, prior_traces
+from probgen.declare.checks.unused import unused_problems
+from probgen.declare.data import as_tensors, name_errors, name_of
+from probgen.declare.evaluation import Program
+from probgen.declare.program import Reading, not_callable, read
+from probgen.errors import DataError
+
+__all__ = ["CheckReport", "Problem", "check"]
+
+
+def check(
+    model: Callable[..., Any], data: Mapping[str, Any] | None = None, *, seed: int = 0
+) -> CheckReport:
+    """Run a Pyro program dry and report what is wrong with it or with its data.
+
+    `data` are the keyword arguments of the program, `seed` chooses the prior draws at which it
+    is evaluated. Faults of the model or the data never raise here: the report lists them, each
+    with its severity ("error" or "warning"), site, message and cure, and `raise_if_failed`
+    raises the errors as `ModelError` or `DataError`.
+    """
+    if not callable(model):
+        return CheckReport("model", [error(None, not_callable(model), "")])
+    report = CheckReport(name_of(model))
+    tensors = _data(model, data, report.problems)
+    if report.ok:
+        reading = read(Program(model, tensors), seed)
+        report.problems += reading.problems
+        if reading.trace is not None:
+            report.program = reading.program
+            _check_values(reading, report, seed)
+    report.problems = list(dict.fromkeys(report.problems))
+    return report
+
+
+def _data(
+    model: Callable[..., Any], data: Mapping[str, Any] | None, problems: list[Problem]
+) -> dict[str, Any]:
+    """The data as tensors; what cannot be used goes to `problems`."""
+    if data is not None and not isinstance(data, Mapping):
+        data = {"": data}  # which `as_tensors` explains
+    tensors: dict[str, Any] = {}
+    for name, value in (data or {}).items():
+        try:
+            tensors |= as_tensors({name: value} if name else value)
+        except DataError as raised:
+            problems.append(Problem("error", str(name) or None, str(raised), "", "data"))
+    problems += [
+        Problem("error", name, message, cure, "data")
+        for name, message, cure in name_errors(model, [str(name) for name in data or {}])
+    ]
+    return tensors
+
+
+def _check_values(reading: Reading, report: CheckReport, seed: int) -> None:
+    """The checks that need more runs, as far as the faults found so far allow."""
+    program, problems = reading.program, report.problems
+    problems += declaration_problems(program.name, reading.trace, _sites(report.errors))
+    traces = [reading.trace]
+    if not reading.failed:
+        traces += prior_traces(program, seed)
+        problems += change_problems(program, traces)
+    if not report.ok:
+        problems += observed_problems(program.observed, traces)
+        return
+    points = evaluated_points(program, seed)
+    usable = [point for point in points if point.trace is not None]
+    traces += [point.trace for point in usable]
+    problems += observed_problems(program.observed, traces)
+    problems += density_problems(program, points, _sites(report.errors))
+    if usable:
+        problems += unused_problems(program, usable[-1])
+
+
+def _sites(problems: list[Problem]) -> set[str | None]:
+    return {problem.site for problem in problems}
