@@ -35,7 +35,9 @@ _SHAPES_ONLY = {
     aten.new_ones.default, aten.new_full.default, aten.new_empty_strided.default,
 }  # fmt: skip
 # Their results are found through their memory: nothing to record.
-_ALIASES = {aten.alias.default, aten.detach.default, aten.as_strided.default}
+_ALIASES = {
+    aten.alias.default, aten.detach.default, aten.as_strided.default, aten.unfold.default,
+}  # fmt: skip
 _UNWRITTEN = {aten.empty_like.default, aten.new_empty.default, aten.new_empty_strided.default}
 # The shape of the result depends on a mask, which may well be data.
 _CHOSEN_BY_MASK = {aten.index.Tensor, aten.masked_select.default}

@@ -67,8 +67,6 @@ static inline double round(double x) { return __builtin_nearbyint(x); }
 static inline double sign(double x) { return (x > 0) - (x < 0); }
 static inline bool isnan(double x) { return x != x; }
 static inline bool isinf(double x) { return __builtin_fabs(x) == INFINITY; }
-static inline bool isfinite(double x) { return __builtin_fabs(x) < INFINITY; }
-static inline bool signbit(double x) { return __builtin_signbit(x); }
 
 // A NaN operand wins, as in torch.
 static inline double maximum(double a, double b) { return a > b || a != a ? a : b; }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from probgen.compile.compositions import COMPOSITIONS
 from probgen.compile.forms import FORMS
 from probgen.compile.operations import REPLACED
 from probgen.compile.record import Recorder, TracedFunctions
@@ -47,7 +48,7 @@ def trace_with_gradient(function: Traceable, examples: Sequence[torch.Tensor]) -
     Raises `UnsupportedOperation` with the reason when the function cannot be traced.
     """
     leaves = [example.detach().clone().requires_grad_() for example in examples]
-    recorder = Recorder(RULES, FORMS)
+    recorder = Recorder(RULES, {**COMPOSITIONS, **FORMS})
     for leaf in leaves:
         recorder.add_input(leaf)
     try:

@@ -19,8 +19,9 @@ from probgen.declare.checks.report import CheckReport
 from probgen.declare.checks.runs import change_problems, prior_traces
 from probgen.declare.checks.unused import unused_problems
 from probgen.declare.data import as_tensors, name_errors, name_of
+from probgen.declare.environment import isolated
 from probgen.declare.evaluation import Program
-from probgen.declare.program import Reading, not_callable, read
+from probgen.declare.program import not_callable, read
 from probgen.errors import DataError
 
 __all__ = ["CheckReport", "Problem", "check"]
@@ -41,11 +42,8 @@ def check(
     report = CheckReport(name_of(model))
     tensors = _data(model, data, report.problems)
     if report.ok:
-        reading = read(Program(model, tensors), seed)
-        report.problems += reading.problems
-        if reading.trace is not None:
-            report.program = reading.program
-            _check_values(reading, report, seed)
+        with isolated(seed):
+            _run(Program(model, tensors), report, seed)
     report.problems = list(dict.fromkeys(report.problems))
     return report
 
@@ -69,9 +67,13 @@ def _data(
     return tensors
 
 
-def _check_values(reading: Reading, report: CheckReport, seed: int) -> None:
-    """The checks that need more runs, as far as the faults found so far allow."""
-    program, problems = reading.program, report.problems
+def _run(program: Program, report: CheckReport, seed: int) -> None:
+    """Read the program, then look at more runs as far as the faults found so far allow."""
+    reading, problems = read(program, seed), report.problems
+    problems += reading.problems
+    if reading.trace is None:
+        return
+    report.program = program
     problems += declaration_problems(program.name, reading.trace, _sites(report.errors))
     traces = [reading.trace]
     if not reading.failed:

@@ -21,7 +21,7 @@ SIGNIFICANT = 3.3  # standard deviations of the rank statistic under "no separat
 TELLING = 5  # divergences from which the rank statistic can say anything
 MANY = 10  # divergences in one region, of which this many are a failure
 CAUGHT = 0.5  # share of a chain's draws that diverge when it is caught in a bad place
-ELSEWHERE = 0.1  # and the share in the others that makes it that chain's own trouble
+ELSEWHERE = 0.25  # and the share in the others that makes it that chain's own trouble
 
 
 def check_divergences(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:

@@ -246,8 +246,10 @@ def disagreement(density: Density, q: np.ndarray) -> str:
         return "" if not np.isfinite(value) else f"log density {value} instead of {expected}"
     if not abs(value - expected) <= _TOLERANCE * (1 + abs(expected)):
         return f"log density {value!r} instead of {expected!r}"
-    scale = 1 + np.abs(expected_gradient).max(initial=0.0)
-    error = np.abs(gradient - expected_gradient)
+    same = (gradient == expected_gradient) | (np.isnan(gradient) & np.isnan(expected_gradient))
+    finite = expected_gradient[np.isfinite(expected_gradient)]
+    scale = 1 + np.abs(finite).max(initial=0.0)
+    error = np.where(same, 0.0, np.abs(gradient - expected_gradient))
     if not error.max(initial=0.0) <= _TOLERANCE * scale:
         worst = density.coordinate_names[int(np.nanargmax(np.nan_to_num(error, nan=np.inf)))]
         return f"the gradient with respect to {worst}"

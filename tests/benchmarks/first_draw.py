@@ -1,9 +1,10 @@
 """The wait for the first draw, with cold and with warm caches: probgen beside nutpie.
 
 ``python -m tests.benchmarks.first_draw --models a,b --repeats 3`` prints a Markdown table.
-Every wait is measured in a fresh process on one core, libraries imported beforehand; the call
-declares and compiles the model and makes one warm-up iteration and one draw. Cold: the tool's
-cache directories are empty. Warm: an earlier process has made the same call.
+Every wait is measured in a fresh process on one core, libraries imported beforehand (their
+import is shown apart); the call declares and compiles the model and makes one warm-up iteration
+and one draw. Cold: the tool's cache directories are empty. Warm: an earlier process has made
+the same call.
 """
 
 import argparse
@@ -27,6 +28,7 @@ COLUMNS = (
     "of which tracing",
     "beyond tracing",
     "nutpie warm, wall (CPU) s",
+    "imports before, wall s: probgen, nutpie",
 )
 ONE_DRAW = Run(chains=1, warmup=1, draws=1)
 
@@ -86,11 +88,16 @@ def _row(records: list[Record], model: str) -> list[str]:
         tracing,
         beyond,
         _seconds(chosen("nutpie", "warm")),
+        ", ".join(_import(chosen(tool, "warm")) for tool in ("probgen", "nutpie")),
     ]
 
 
 def _median(records: list[Record], clock: str = "wall") -> float:
     return median(record[clock] for record in records)
+
+
+def _import(records: list[Record]) -> str:
+    return f"{_median(records, 'wall_import'):.2f}" if records else "-"
 
 
 def _seconds(records: list[Record]) -> str:

@@ -2,7 +2,7 @@
 
 Tools take turns and the order is reversed with every seed, so that a machine that warms up or
 slows down favours nobody. Caches are empty at the start of a benchmark run and shared by the
-seeds of one tool, so the longest first call of the seeds is the time of a cold compilation.
+seeds of one tool and model, so the longest first call is the time of a cold compilation.
 """
 
 import json
@@ -27,7 +27,6 @@ SINGLE_PRECISION = "numpyro (single)"
 TOOLS = {
     "probgen": ("tool_probgen", {}),
     CONTROL: ("tool_probgen", {}),
-    "probgen + log likelihood": ("tool_probgen", {"log_likelihood": True}),
     "nutpie": ("tool_nutpie", {}),
     "stan": ("tool_stan", {}),
     "numpyro": ("tool_numpyro", {}),
@@ -58,7 +57,7 @@ def perform(
         process = subprocess.Popen(
             [*command, job.to_json(), str(output)],
             cwd=scratch,  # httpstan leaves files in the working directory
-            env=environment(cache / job.module),
+            env=environment(cache / job.module / job.model),
             preexec_fn=lambda: clock.pin_to(core),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -82,7 +81,7 @@ def _failed(job: Job, reason: str) -> Record:
 
 def environment(cache: Path) -> dict[str, str]:
     """One thread everywhere, and every tool's cache under the given directory."""
-    cache.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     return {
         **os.environ,
         **clock.one_thread_environment(),

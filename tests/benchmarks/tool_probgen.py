@@ -1,6 +1,6 @@
 """probgen: the Pyro program handed to ``infer``; the DataTree it returns is under the clock.
 
-Peers compute no pointwise log likelihood, so it is off here unless asked for.
+Its pointwise log likelihood is computed too, as by default, although peers compute none.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-import probgen as pg
+from probgen import NUTS, infer
 
 from .models import Model
 from .outcome import Outcome, Run
@@ -17,14 +17,14 @@ from .pyro_programs import PROGRAMS, tensors
 PACKAGES = ("probgen", "torch", "pyro-ppl")
 
 
-def prepare(model: Model, log_likelihood: bool = False) -> Callable[[Run, int], xr.DataTree]:
+def prepare(model: Model) -> Callable[[Run, int], xr.DataTree]:
     """The call a user makes; it traces and compiles the first time."""
     program, data = PROGRAMS[model.name], tensors(model)
 
     def sample(run: Run, seed: int) -> xr.DataTree:
-        return pg.infer(
+        return infer(
             program,
-            pg.NUTS(),
+            NUTS(),
             data=data,
             chains=run.chains,
             draws=run.draws,
@@ -32,7 +32,6 @@ def prepare(model: Model, log_likelihood: bool = False) -> Callable[[Run, int], 
             seed=seed,
             threads=1,
             progress=False,
-            log_likelihood=log_likelihood,
             backend="native",  # fail rather than fall back
         )
 

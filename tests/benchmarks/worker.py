@@ -15,7 +15,6 @@ from types import ModuleType
 from typing import Any
 
 from . import clock
-from .convergence import convergence
 from .models import MODELS, Model
 from .outcome import Run
 
@@ -52,11 +51,13 @@ def measure(job: Job, measurement: Measurement) -> Record:
     """The job's record; its ``status`` is "ok" or says why there are no numbers."""
     record = dataclasses.asdict(job)
     try:
-        tool = importlib.import_module(f".{job.module}", __package__)
+        with clock.Stopwatch() as importing:
+            tool = importlib.import_module(f".{job.module}", __package__)
     except ModuleNotFoundError as missing:
         return record | {"status": f"not installed ({missing.name})"}
+    record |= {"versions": versions(tool), "wall_import": importing.wall}
     try:
-        return record | measurement(tool, job) | {"versions": versions(tool), "status": "ok"}
+        return record | measurement(tool, job) | {"status": "ok"}
     except Exception as error:  # recorded, whatever it is
         return record | {"status": f"failed: {type(error).__name__}: {error}"}
 
@@ -73,6 +74,8 @@ def versions(tool: ModuleType) -> dict[str, str]:
 
 def second_call(tool: ModuleType, job: Job) -> Record:
     """Cost of the second, full call, of compiling apart, and the quality of its draws."""
+    from .convergence import convergence  # not earlier: it would shorten a tool's own import
+
     model = MODELS[job.model]
     run = _size(tool, "shorter_run", model, job.run)
     first_run = _size(tool, "first_run", run, TINY)

@@ -64,8 +64,11 @@ _BINARY = {
     "fmax": "({0}!={0}||{1}>{0}?{1}:{0})",
     "fmin": "({0}!={0}||{1}<{0}?{1}:{0})",
 }
-_TESTS = {"isnan": "probgen::isnan({0})", "isinf": "probgen::isinf({0})",
-          "isfinite": "probgen::isfinite({0})", "logical_not": "(!{0})"}
+_TESTS = {
+    "isnan": "probgen::isnan({0})",
+    "isinf": "probgen::isinf({0})",
+    "logical_not": "(!{0})",
+}
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _LOGIC = {"and": "&", "or": "|", "xor": "^"}
 
