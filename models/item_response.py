@@ -22,17 +22,14 @@ PATTERN_COUNTS = [
 
 
 def item_response(persons: int, items: int, y: torch.Tensor | None = None) -> None:
-    """`y`: answers, shape (person, item), 1 where right."""
-    person = pyro.plate("person", persons, dim=-2)
-    item = pyro.plate("item", items, dim=-1)
-    with person:
-        ability = pyro.sample("ability", dist.Normal(0.0, 1.0))
-    with item:
+    """`y`: answers, shape (person, item), 1 where right; a person's answers are one event."""
+    with pyro.plate("item", items):
         discrimination = pyro.sample("discrimination", dist.LogNormal(0.0, 0.5))
         difficulty = pyro.sample("difficulty", dist.Normal(0.0, 2.5))
-    with person, item:
-        logits = discrimination * (ability - difficulty)
-        pyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
+    with pyro.plate("person", persons):
+        ability = pyro.sample("ability", dist.Normal(0.0, 1.0))
+        logits = discrimination * (ability.unsqueeze(-1) - difficulty)
+        pyro.sample("y", dist.Bernoulli(logits=logits).to_event(1), obs=y)
 
 
 def data() -> dict[str, torch.Tensor | int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from probgen.compile.ir import Node, contiguous_strides
 from probgen.compile.schedule import Group
 from probgen.compile.segments import LANES, Packing
@@ -295,5 +297,7 @@ class SegmentNest(LoopNest):
         key = ("sorted", view.node, self.packing.key)
         if key not in self.function.constants:
             array = view.node.attributes[0][self.packing.order]
+            if array.dtype == np.uint8:
+                array = array.astype(np.float64)  # no vector of 8 bytes goes with 8 doubles
             self.function.constants[key] = self.function.table(array)
         return self.function.constants[key]

@@ -18,7 +18,7 @@ from probgen.declare.checks.problem import Problem, error
 from probgen.declare.checks.report import CheckReport
 from probgen.declare.checks.runs import change_problems, prior_traces
 from probgen.declare.checks.unused import unused_problems
-from probgen.declare.data import as_tensors, name_errors, name_of
+from probgen.declare.data import as_tensors, name_errors, name_of, not_a_mapping
 from probgen.declare.environment import isolated
 from probgen.declare.evaluation import Program
 from probgen.declare.program import not_callable, read
@@ -41,7 +41,7 @@ def check(
         return CheckReport("model", [error(None, not_callable(model), "")])
     report = CheckReport(name_of(model))
     tensors = _data(model, data, report.problems)
-    if report.ok:
+    if tensors is not None:
         with isolated(seed):
             _run(Program(model, tensors), report, seed)
     report.problems = list(dict.fromkeys(report.problems))
@@ -50,21 +50,23 @@ def check(
 
 def _data(
     model: Callable[..., Any], data: Mapping[str, Any] | None, problems: list[Problem]
-) -> dict[str, Any]:
-    """The data as tensors; what cannot be used goes to `problems`."""
+) -> dict[str, Any] | None:
+    """The data that the program takes, as tensors; None when it cannot be run with them."""
     if data is not None and not isinstance(data, Mapping):
-        data = {"": data}  # which `as_tensors` explains
+        problems.append(Problem("error", None, not_a_mapping(data), "", "data"))
+        return None
+    given = {str(name): value for name, value in (data or {}).items()}
+    wrong = name_errors(model, given)
+    problems += [Problem("error", *fault, "data") for fault in wrong]
+    usable = all(name in given for name, _, _ in wrong)  # unknown names can be left out
     tensors: dict[str, Any] = {}
-    for name, value in (data or {}).items():
+    for name in (name for name in given if name not in {fault[0] for fault in wrong}):
         try:
-            tensors |= as_tensors({name: value} if name else value)
+            tensors |= as_tensors({name: given[name]})
         except DataError as raised:
-            problems.append(Problem("error", str(name) or None, str(raised), "", "data"))
-    problems += [
-        Problem("error", name, message, cure, "data")
-        for name, message, cure in name_errors(model, [str(name) for name in data or {}])
-    ]
-    return tensors
+            problems.append(Problem("error", name, str(raised), "", "data"))
+            usable = False
+    return tensors if usable else None
 
 
 def _run(program: Program, report: CheckReport, seed: int) -> None:

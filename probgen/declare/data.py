@@ -18,7 +18,7 @@ import torch
 
 from probgen.errors import DataError
 
-__all__ = ["as_tensors", "check_names", "name_errors", "name_of"]
+__all__ = ["as_tensors", "check_names", "name_errors", "name_of", "not_a_mapping"]
 
 
 def as_tensors(data: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -29,11 +29,16 @@ def as_tensors(data: Mapping[str, Any] | None) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, Mapping):
-        raise DataError(
-            f"data must be a mapping of the program's argument names to values, "
-            f"not {type(data).__name__}: for instance data={{'y': y}}."
-        )
+        raise DataError(not_a_mapping(data))
     return {str(name): _as_tensor(str(name), value) for name, value in data.items()}
+
+
+def not_a_mapping(data: Any) -> str:
+    """The text of the error for data that are no mapping."""
+    return (
+        "data must be a mapping of the program's argument names to values, "
+        f"not {type(data).__name__}: for instance data={{'y': y}}."
+    )
 
 
 def _as_tensor(name: str, value: Any) -> Any:

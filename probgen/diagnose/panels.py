@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 INK, FAINT, ALARM = "#333333", "#BBBBBB", "#CC3311"
 MOST_POINTS = 500  # of a trace: more would only thicken the line
+MOST_MARKS = 200  # of divergent draws under a trace
+TALLEST = 3.0  # times the median peak of the chains: where a density is cut off
 RANK_BINS = 20
 LEVEL = 0.6  # height of a level rank bar in its row; bars are cut at the row's top
 MOST_CHAINS = 8  # of the rank histograms: more rows could not be read
@@ -55,10 +57,14 @@ def densities(axes: "Axes", record: Record, position: int, interval: tuple[float
     if (draws == np.round(draws)).all():
         count_lines(axes, draws)
     else:
+        peaks = []
         for chain, line in enumerate(draws):
             if np.ptp(line) > 0:
                 grid, density, _ = array_stats.kde(line)
                 axes.plot(grid, density, color=colour_of(chain), linewidth=1.1)
+                peaks.append(density.max())
+        if peaks:  # a chain that hardly moves must not flatten the others
+            axes.set_ylim(0, 1.05 * min(max(peaks), TALLEST * float(np.median(peaks))))
     axes.axvspan(*interval, color=FAINT, alpha=0.25, linewidth=0)
     edges = np.quantile(draws, [0.002, 0.998])
     if edges[0] < edges[1]:
@@ -83,6 +89,7 @@ def trace(axes: "Axes", record: Record, position: int, diverging: np.ndarray | N
         axes.plot(at, line[at], color=colour_of(chain), linewidth=0.5, alpha=0.8)
     if diverging is not None and diverging.any():
         places = np.unique(np.nonzero(diverging)[1])
+        places = places[:: max(1, len(places) // MOST_MARKS)]
         bottom = axes.get_ylim()[0]
         axes.plot(places, np.full(len(places), bottom), "|", color=ALARM, markersize=5, mew=0.5)
     axes.set_xlim(0, max(record.draws - 1, 1))
@@ -193,6 +200,7 @@ def work(axes: "Axes", record: Record) -> None:
         levels, counts = np.unique(depth.astype(int), return_counts=True)
         axes.bar(levels, counts / depth.size, color=COLOURS[0], alpha=0.8, width=0.7)
         axes.set_xticks(levels)
+        axes.set_xlim(levels[0] - 1, levels[-1] + 1)
         axes.set_title("tree depth", loc="left")
         axes.set_xlabel("depth (share of the draws)")
         return

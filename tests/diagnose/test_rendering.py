@@ -93,9 +93,10 @@ def test_picture_shows_sites_and_verdict(tmp_path, monkeypatch):
         {"mu": normal(1, chains=1)},
         {"mu": normal(1, chains=12, draws=40)},
         {"mu": np.concatenate([normal(1, chains=3), np.zeros((1, DRAWS))])},
+        {"mu": np.repeat([[0.5], [1.5], [2.5], [3.25]], DRAWS, axis=1)},
         {"big": 1e6 + normal(1), "theta": normal(2, 200), "k": np.ones((CHAINS, DRAWS))},
     ],
-    ids=["one", "counts", "one chain", "many chains", "stuck", "scales"],
+    ids=["one", "counts", "one chain", "many chains", "stuck", "all stuck", "scales"],
 )
 def test_picture_of_odd_runs(tmp_path, posterior):
     assert save_picture(tree_of(posterior, stats={}), tmp_path / "odd.png").exists()

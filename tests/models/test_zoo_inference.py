@@ -1,0 +1,117 @@
+"""Zoo models through `infer`: finite draws with named dimensions, and published estimates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import probgen as pg
+from probgen import models
+
+QUICK = ("eight_schools", "poisson_regression", "weibull_survival")
+
+
+def infer(name: str, warmup: int, draws: int):
+    model = models.load(name)
+    return pg.infer(
+        model.program,
+        model.method,
+        data=model.data,
+        warmup=warmup,
+        draws=draws,
+        seed=1,
+        progress=False,
+    )
+
+
+def check_short_run(name: str) -> None:
+    tree = infer(name, 300, 300)
+    for group in ("posterior", "log_likelihood", "log_prior"):
+        if group == "log_likelihood" and name == "funnel":  # it has no observations
+            continue
+        for site, variable in tree[group].data_vars.items():
+            assert variable.shape[:2] == (4, 300), site
+            assert np.isfinite(variable.to_numpy()).all(), site
+    assert np.isfinite(tree["sample_stats"]["lp"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_short_run(name):
+    check_short_run(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in models.names() if name not in QUICK])
+def test_short_run_of_the_others(name):
+    check_short_run(name)
+
+
+def test_dimensions_are_named_by_plates():
+    posterior = infer("eight_schools", 100, 100)["posterior"]
+    assert posterior["theta"].dims == ("chain", "draw", "school")
+    assert posterior["mu"].dims == ("chain", "draw")
+
+
+# Classical estimates: maximum likelihood, or the book's posterior means, with what the
+# weakly informative priors of the zoo may move them by.
+PUBLISHED = [
+    # Moran (1953), as refitted by Tong, Non-linear Time Series (1990), section 7.2.
+    ("autoregression", "beta", [1.38, -0.75], 0.05),
+    # Efron and Morris (1975): the grand mean is 0.265.
+    ("beta_binomial", "mean", 0.265, 0.01),
+    # posteriordb, eight_schools: reference means.
+    ("eight_schools", "mu", 4.4, 0.3),
+    # Rizopoulos (2006), R package ltm, LSAT data: maximum marginal likelihood.
+    ("item_response", "discrimination", [0.83, 0.72, 0.89, 0.69, 0.66], 0.1),
+    ("item_response", "difficulty", [-3.36, -1.37, -0.28, -1.87, -3.12], 0.35),
+    # Pinheiro and Bates (2000), Orthodont: slope 0.66 mm a year, boys 2.32 mm more.
+    ("varying_intercepts", "beta", 0.66, 0.02),
+    ("varying_intercepts", "gamma", 2.32, 0.15),
+    # BUGS Examples volume 1, rats: 6.19 g a day, 242.7 g at day 22, sigma 6.1.
+    ("varying_slopes", "mu_beta", 7 * 6.19, 0.7),
+    ("varying_slopes", "mu_alpha", 242.7, 2.0),
+    ("varying_slopes", "sigma", 6.1, 0.3),
+    # Venables and Ripley, MASS (2002), section 13.2: survreg on gehan, 2.248, 1.267, 1/0.732.
+    ("weibull_survival", "alpha", 2.248, 0.05),
+    ("weibull_survival", "effect", 1.267, 0.08),
+    ("weibull_survival", "shape", 1.366, 0.08),
+]
+
+
+@pytest.fixture(scope="module")
+def posterior_means():
+    """Posterior means by model, sampled once for all their variables."""
+    known = {}
+
+    def means(name: str):
+        if name not in known:
+            known[name] = infer(name, 1000, 1000)["posterior"].mean(("chain", "draw"))
+        return known[name]
+
+    return means
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "variable", "estimate", "tolerance"), PUBLISHED)
+def test_published_estimates(posterior_means, name, variable, estimate, tolerance):
+    mean = posterior_means(name)[variable].to_numpy()
+    np.testing.assert_allclose(mean, estimate, atol=tolerance)
+
+
+@pytest.mark.slow
+def test_linear_regression_is_near_least_squares(posterior_means):
+    data = models.load("linear_regression").data
+    x, y = data["x"].numpy(), data["y"].numpy()
+    solution = np.linalg.lstsq(np.column_stack([np.ones(len(y)), x]), y, rcond=None)[0]
+    fitted = x @ posterior_means("linear_regression")["beta"].to_numpy()
+    assert np.corrcoef(fitted, x @ solution[1:])[0, 1] > 0.999
+    assert posterior_means("linear_regression")["alpha"] == pytest.approx(solution[0], abs=0.5)
+
+
+@pytest.mark.slow
+def test_robust_regression_finds_the_outliers_of_the_stack_loss_data(posterior_means):
+    data = models.load("robust_regression").data
+    means = posterior_means("robust_regression")
+    fitted = float(means["alpha"]) + data["x"].numpy() @ means["beta"].to_numpy()
+    residuals = np.abs(data["y"].numpy() - fitted)
+    assert set(np.argsort(residuals)[-4:] + 1) == {1, 3, 4, 21}
