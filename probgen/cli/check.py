@@ -3,7 +3,8 @@
 import typer
 
 from probgen.cli.arguments import model_data
-from probgen.cli.terminal import ERROR, DataFile, Model, Traceback, Values, console, reported
+from probgen.cli.options import DataFile, Model, Traceback, Values
+from probgen.cli.terminal import ERROR, console, reported
 
 
 @reported

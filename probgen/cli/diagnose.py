@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from probgen.cli.arguments import writable
+from probgen.cli.options import Picture, Quiet, Traceback
 from probgen.cli.run import PICTURE_ENDINGS, report
-from probgen.cli.terminal import Traceback, reported
+from probgen.cli.terminal import reported
 
 
 @reported
@@ -14,13 +15,8 @@ def diagnose(
     file: Annotated[
         str, typer.Argument(metavar="FILE.nc", help="NetCDF file with a posterior group.")
     ],
-    picture: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE.png", help="Write a picture of the posterior.", show_default=False
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One line only.")] = False,
+    picture: Picture = None,
+    quiet: Quiet = False,
     traceback: Traceback = False,
 ) -> None:
     """Diagnose saved draws (of probgen, PyMC, nutpie ...). Exit code 3: not to be trusted."""

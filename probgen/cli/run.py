@@ -2,26 +2,32 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from probgen.cli.arguments import chosen_method, model_data, writable
-from probgen.cli.terminal import (
-    INTERRUPTED,
-    NOT_TRUSTWORTHY,
+from probgen.cli.options import (
+    Chains,
     DataFile,
+    DrawCount,
+    MethodName,
+    MethodOptions,
     Model,
+    Output,
+    Picture,
+    Quiet,
+    Seed,
+    Start,
+    Threads,
     Traceback,
     Values,
-    console,
-    reported,
+    Warmup,
 )
+from probgen.cli.terminal import INTERRUPTED, NOT_TRUSTWORTHY, console, reported
 
 TREE_ENDINGS = (".nc",)
 PICTURE_ENDINGS = (".png", ".pdf", ".svg", ".jpg", ".webp")
-SAMPLING = "Sampling"
-OUTPUT = "Output"
 
 
 @reported
@@ -29,73 +35,17 @@ def run(
     model: Model,
     data: DataFile = None,
     values: Values = None,
-    method: Annotated[
-        str | None,
-        typer.Option(help="nuts or hmc.", show_default="the model's, else chosen"),
-    ] = None,
-    method_option: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Option of the method, like target_accept=0.9. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    chains: Annotated[
-        int | None, typer.Option(help="Chains.", show_default="4", rich_help_panel=SAMPLING)
-    ] = None,
-    draws: Annotated[
-        int | None,
-        typer.Option(help="Draws per chain.", show_default="1000", rich_help_panel=SAMPLING),
-    ] = None,
-    warmup: Annotated[
-        int | None,
-        typer.Option(
-            help="Warm-up draws per chain.", show_default="1000", rich_help_panel=SAMPLING
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Same seed, same draws.", show_default=False, rich_help_panel=SAMPLING),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            help="Chains run at once.", show_default="all cores", rich_help_panel=SAMPLING
-        ),
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            help="Where chains start: uniform or prior.",
-            show_default="uniform",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE.nc",
-            help="Write all draws and statistics (NetCDF, for ArviZ).",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    picture: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE.png",
-            help="Write a picture of the posterior.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", help="One line only.", rich_help_panel=OUTPUT),
-    ] = False,
+    method: MethodName = None,
+    method_option: MethodOptions = None,
+    chains: Chains = None,
+    draws: DrawCount = None,
+    warmup: Warmup = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    init: Start = None,
+    output: Output = None,
+    picture: Picture = None,
+    quiet: Quiet = False,
     traceback: Traceback = False,
 ) -> None:
     """Sample the posterior of MODEL; print its summary and whether it can be trusted."""

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from probgen.cli.arguments import model_data, writable
+from probgen.cli.options import DataFile, Model, Traceback, Values
 from probgen.cli.run import PICTURE_ENDINGS
-from probgen.cli.terminal import DataFile, Model, Traceback, Values, console, reported
+from probgen.cli.terminal import console, reported
 
 SUPPORTS = {
     "GreaterThanEq": ">= {}",

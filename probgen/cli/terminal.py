@@ -4,7 +4,7 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -13,32 +13,6 @@ if TYPE_CHECKING:
 
 TRUSTWORTHY, ERROR, NOT_TRUSTWORTHY, INTERRUPTED = 0, 1, 3, 130
 PLAIN_WIDTH = 100  # columns when the output is no terminal (a pipe, a log file)
-
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Zoo name, file.py or file.py:function.")
-]
-DataFile = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        metavar="FILE",
-        help="Data (.json, .csv, .npz, .nc) instead of the model's own.",
-        show_default=False,
-    ),
-]
-Values = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="One argument of the program: a number, true, [1, 2, 3], text. Repeatable.",
-        show_default=False,
-    ),
-]
-Traceback = Annotated[
-    bool, typer.Option("--traceback", help="Show the Python traceback of an error.")
-]
 
 
 def console(errors: bool = False) -> "Console":

@@ -1,6 +1,7 @@
 """`probgen list`: the models that come with probgen."""
 
-from probgen.cli.terminal import Traceback, console, reported
+from probgen.cli.options import Traceback
+from probgen.cli.terminal import console, reported
 
 
 @reported

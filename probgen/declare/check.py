@@ -82,7 +82,9 @@ def _run(program: Program, report: CheckReport, seed: int) -> None:
         traces += prior_traces(program, seed)
         problems += change_problems(program, traces)
     if not report.ok:
-        problems += observed_problems(program.observed, traces)
+        known = _sites(report.errors)  # values of a wrong shape fit no support
+        given = {name: value for name, value in program.observed.items() if name not in known}
+        problems += observed_problems(given, traces)
         return
     points = evaluated_points(program, seed)
     usable = [point for point in points if point.trace is not None]

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from probgen.declare.checks.failure import failure
+from probgen.declare.checks.observed import observed_problems, support_moves
 from probgen.declare.checks.parameters import parameter_problems
 from probgen.declare.checks.problem import Problem, error, raise_errors
 from probgen.declare.checks.structure import structure_problems
@@ -93,6 +94,8 @@ def read(program: Program, seed: int = 0) -> Reading:
             reading.problems += structure_problems(reading.trace)
             _describe(program, reading.trace)
         if not reading.failed:
+            reading.problems += _impossible_values(reading)
+        if not reading.failed:
             _log_prob(reading)
         program.needs_widening = precision.widened
     if not reading.failed:
@@ -160,6 +163,16 @@ def _describe(program: Program, trace: Any) -> None:
             if size < 0 and frame.name in site.plates:  # a plate without a size
                 size = site.shape[site.plates.index(frame.name)]
             program.plates.setdefault(frame.name, Plate(frame.name, size))
+
+
+def _impossible_values(reading: Reading) -> list[Problem]:
+    """Observed values that are missing, or outside a support that no latent site moves."""
+    program = reading.program
+    found = observed_problems(program.observed, [reading.trace])
+    if not found:
+        return []
+    traces = [reading.trace, program.trace_with(PlaceNearOrigin())]
+    return [fault for fault in found if fault.site and not support_moves(fault.site, traces)]
 
 
 def _log_prob(reading: Reading) -> None:

@@ -39,7 +39,8 @@ def s_of(things: Collection[object]) -> str:
 
 def percent(share: float) -> str:
     """A share as a percentage with two significant digits, but never a false "0 %"."""
-    return f"{100 * share:.2g} %"
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
 
 
 def brief(number: float) -> str:

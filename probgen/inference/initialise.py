@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from probgen.errors import InitialisationError, ModelError, OptionError
+from probgen.errors import InitialisationError, ModelError, OptionError, ProbgenError
 from probgen.targets.density import Density
 
 __all__ = ["initialise"]
@@ -39,20 +39,30 @@ def _start(density: Density, chain: int, chains: int, seed: int, init: Any) -> n
     generator = np.random.default_rng([seed, chain, 0x1417])
     radius, last = _RADIUS, np.zeros(density.dim)
     for attempt in range(_TRIES):
-        q = generator.uniform(-radius, radius, density.dim)
-        if isinstance(init, str):
-            if init == "prior":
-                draw = density.program.unconstrain(seed=int(generator.integers(2**31)))
-                q = density.join(draw)
-        else:
-            _place(density, q, _of_chain(density, init, chain, chains))
-        value, gradient = density.value_and_grad(q)
+        try:
+            last = _proposal(density, chain, chains, init, radius, generator)
+            value, gradient = density.value_and_grad(last)
+        except ProbgenError:
+            raise
+        except (ArithmeticError, ValueError, RuntimeError):
+            value, gradient = np.nan, np.zeros(0)  # the program fails there: try elsewhere
         if np.isfinite(value) and np.isfinite(gradient).all():
-            return q
-        last = q
+            return last
         if attempt % 10 == 9:
             radius *= 0.5  # narrower, in case the density overflows far from the origin
     raise InitialisationError(_explain(density, last))
+
+
+def _proposal(
+    density: Density, chain: int, chains: int, init: Any, radius: float,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    q = generator.uniform(-radius, radius, density.dim)
+    if not isinstance(init, str):
+        _place(density, q, _of_chain(density, init, chain, chains))
+    elif init == "prior":
+        return density.join(density.program.unconstrain(seed=int(generator.integers(2**31))))
+    return q
 
 
 def _of_chain(
@@ -105,7 +115,7 @@ def _explain(density: Density, q: np.ndarray) -> str:
     where = (
         f"the log density of {', '.join(map(repr, culprits))} is not finite"
         if culprits
-        else "the gradient of the log density is not finite"
+        else _bad_gradient(density, q)
     )
     return (
         f"No starting point was found in {_TRIES} tries per chain: {where}.\n"
@@ -113,3 +123,13 @@ def _explain(density: Density, q: np.ndarray) -> str:
         "Check that the observed values lie in the support of their site (pg.check(model, data) "
         "says so), or give starting values with init={...}."
     )
+
+
+def _bad_gradient(density: Density, q: np.ndarray) -> str:
+    _, gradient = density.value_and_grad(q)
+    wrong = np.flatnonzero(~np.isfinite(gradient))
+    names = [density.coordinate_names[i] for i in wrong[:5]]
+    if not names:
+        return "the log density or its gradient is not finite"
+    more = f" and {len(wrong) - len(names)} more" if len(wrong) > len(names) else ""
+    return f"the gradient with respect to {', '.join(names)}{more} is not finite"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import numpy as np
 import pyro
 import pyro.distributions as dist
@@ -32,10 +35,8 @@ def expect(
     """One problem, with these patterns in its message and its cure."""
     problem = only(pg.check(model, data), severity)
     assert problem.site == site
-    with pytest.raises(ValueError, match=words):
-        raise ValueError(problem.message)
-    with pytest.raises(ValueError, match=cure):
-        raise ValueError(problem.cure)
+    assert re.search(words, problem.message), problem.message
+    assert re.search(cure, problem.cure), problem.cure
 
 
 def normal(y, location=0.0, scale=1.0, size=None):
@@ -46,9 +47,6 @@ def normal(y, location=0.0, scale=1.0, size=None):
 
 
 # ---- nothing wrong -------------------------------------------------------------------------
-
-WARNED = {"improper_sites", "correlated_prior"}
-
 
 @pytest.mark.parametrize("name", sorted(set(PROGRAMS) - {"improper_sites"}))
 def test_sound_programs_pass_without_a_word(name):
@@ -211,26 +209,50 @@ def test_missing_values():
 
 def test_infinite_values():
     expect(
-        normal, {"y": [0.0, -np.inf]}, site="y", words=r"y\[1\] = -inf|-inf",
-        cure="infinite|impossible",
+        normal, {"y": [0.0, -np.inf]}, site="y", words=r"1 of 2 values is infinite, .*y\[1\]",
+        cure="logarithm of 0",
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "words"),
+    [
+        (positive, [1.0, -0.3], r"y\[1\] = -0.3"),
+        (normal, [1.0, NAN], "missing"),
+        (normal, [np.inf], "infinite"),
+        (categorical, [0, 3], "subtract 1"),
+    ],
+)
+def test_infer_refuses_impossible_values_with_the_same_words(model, y, words):
+    with pytest.raises(DataError, match=words):
+        pg.infer(model, data={"y": y}, progress=False)
+
+
+def test_infer_takes_values_that_a_moving_support_can_reach():
+    tree = pg.infer(
+        uniform, data={"y": [1.0, 2.0]}, chains=1, draws=20, warmup=20, backend="eager",
+        progress=False, seed=1,
+    )
+    assert (tree["posterior"]["high"] > 2.0).all()
 
 
 def test_values_that_a_mask_leaves_out_do_not_count():
     def model(y):
-        with poutine.mask(mask=~y.isnan()):
-            positive(y)
+        rate = pyro.sample("rate", dist.HalfNormal(1.0))
+        with pyro.plate("n", len(y)), poutine.mask(mask=~y.isnan() & (y > 0)):
+            pyro.sample("y", dist.Exponential(rate), obs=y)
 
-    assert pg.check(model, {"y": [1.0, NAN, 2.0]}).problems == []
+    assert pg.check(model, {"y": [1.0, NAN, 2.0, -1.0]}).problems == []
+
+
+def uniform(y):
+    high = pyro.sample("high", dist.HalfNormal(3.0))
+    with pyro.plate("n", len(y)):
+        pyro.sample("y", dist.Uniform(0.0, high), obs=y)
 
 
 def test_support_that_depends_on_latent_sites():
-    def model(y):
-        high = pyro.sample("high", dist.HalfNormal(3.0))
-        with pyro.plate("n", len(y)):
-            pyro.sample("y", dist.Uniform(0.0, high), obs=y)
-
-    report = pg.check(model, {"y": [1.0, 2.0]})
+    report = pg.check(uniform, {"y": [1.0, 2.0]})
     assert report.ok
     assert "at" in report.problems[0].message
     assert "depends on latent sites" in report.problems[0].message
@@ -552,10 +574,8 @@ def test_invalid_parameters(name):
     model, site, words, cure = PARAMETERS[name]
     problem = pg.check(model, {"y": Y}).errors[0]
     assert problem.site == site
-    with pytest.raises(ValueError, match=words):
-        raise ValueError(problem.message)
-    with pytest.raises(ValueError, match=cure):
-        raise ValueError(problem.cure)
+    assert re.search(words, problem.message), problem.message
+    assert re.search(cure, problem.cure), problem.cure
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -676,7 +696,7 @@ def test_matrix_that_is_not_positive_definite():
         pyro.sample("b", dist.MultivariateNormal(torch.zeros(2), covariance))
 
     expect(
-        model, site="b", words="LinAlgError at test_check.py.*(?s).*MultivariateNormal",
+        model, site="b", words="(?s)LinAlgError at test_check.py.*MultivariateNormal",
         cure="1e-6",
     )
 
@@ -797,9 +817,9 @@ def test_several_faults_are_reported_at_once():
             pyro.sample("y", dist.LogNormal(x @ beta + z, 1.0), obs=y)
 
     report = pg.check(model, {"y": Y, "x": X, "unused": 1, "more": 2})
-    assert [(p.severity, p.site) for p in report.problems] == [
+    assert {(p.severity, p.site) for p in report.problems} == {
         ("error", "more"), ("warning", "beta"), ("error", "z"), ("error", "y"),
-    ]
+    }
 
 
 # ---- the report ----------------------------------------------------------------------------
@@ -810,8 +830,8 @@ def test_text_of_a_report():
     assert str(report) == (
         "positive: 1 error.\n\n"
         "error: Observed site 'y': 1 of 2 values is outside the support of Exponential (>= 0); "
-        "the first is\n"
-        "  y[1] = -0.3.\n"
+        "the first\n"
+        "  is y[1] = -0.3.\n"
         "  cure: Check the data (units, transforms, codes for missing values), or take a "
         "distribution\n"
         "    with a wider support.\n\n"
@@ -824,7 +844,7 @@ def test_text_of_a_report():
 def test_report_prints_in_a_terminal_with_its_brackets():
     from rich.console import Console
 
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, record=True, file=io.StringIO())
     console.print(pg.check(positive, {"y": [1.0, -0.3]}))
     assert "y[1] = -0.3" in console.export_text()
 

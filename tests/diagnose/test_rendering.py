@@ -65,6 +65,8 @@ def test_small_words():
     assert chains_named([0, 1, 3]) == "chains 0, 1 and 3"
     assert chains_named([0, 1], of=2) == "all 2 chains"
     assert percent(0.00025) == "0.025 %"
+    assert percent(0.312) == "31 %"
+    assert percent(1.0) == "100 %"
     assert brief(1234.5) == "1.23e+03"
     assert [round_up(n) for n in (0.4, 1, 7, 1001, 2400, 9001)] == [1, 1, 8, 1500, 2500, 10000]
 

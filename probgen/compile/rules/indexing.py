@@ -11,7 +11,10 @@ import torch
 from probgen.compile.ir import INT, LOGICAL, Graph, View
 from probgen.compile.rules.registry import broadcast, refuse, rule
 
-__all__ = ["constant_array", "indexed", "positions", "progression", "stepped", "without_masks"]
+__all__ = [
+    "constant_array", "indexed", "may_overlap", "positions", "progression", "stepped",
+    "without_masks",
+]
 
 aten = torch.ops.aten
 
@@ -149,4 +152,33 @@ def _as_strided(
     graph: Graph, x: View, size: Sequence[int], stride: Sequence[int], offset: int = 0
 ) -> View:
     # The recorder asks for strides of whole blocks of memory only: row-major vectors.
-    return graph.contiguous(x).restride(size, stride, offset)
+    return _behind(graph, x, View(x.node, tuple(size), tuple(stride), offset))
+
+
+def _behind(graph: Graph, x: View, wanted: View) -> View:
+    """What a view of the vector `x` reads, looked up in what was written there if possible."""
+    while x.node.kind == "assemble" and x.whole:
+        places, fill = x.node.attributes
+        for value, (offset, strides) in reversed(list(zip(x.node.views, places, strict=False))):
+            place = View(x.node, value.shape, strides, offset)
+            if place == wanted:
+                return value
+            if may_overlap(place, wanted):
+                return x.restride(wanted.shape, wanted.strides, wanted.offset)
+        if fill is not None:
+            return graph.number(fill).expand(wanted.shape)
+        x = x.node.views[-1]
+        wanted = View(x.node, wanted.shape, wanted.strides, wanted.offset)
+    return graph.contiguous(x).restride(wanted.shape, wanted.strides, wanted.offset)
+
+
+def may_overlap(a: View, b: View) -> bool:
+    """Whether two places of a buffer may share an element."""
+    (first, last), (start, end) = _extent(a), _extent(b)
+    return first <= end and start <= last
+
+
+def _extent(place: View) -> tuple[int, int]:
+    """The first and last position of a view with positive strides."""
+    steps = zip(place.shape, place.strides, strict=True)
+    return place.offset, place.offset + sum((size - 1) * stride for size, stride in steps)

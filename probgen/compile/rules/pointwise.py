@@ -10,6 +10,7 @@ import torch
 
 from probgen.compile.ir import DOUBLE, INT, LOGICAL, Graph, View
 from probgen.compile.rules.registry import RULES, as_view, broadcast, refuse, rule
+from probgen.compile.rules.writing import add_parts
 
 aten = torch.ops.aten
 
@@ -166,7 +167,7 @@ def _add(graph: Graph, a: Any, b: Any, alpha: float = 1) -> View:
         return x
     if x.literal == 0 and y.dtype == DOUBLE:
         return y
-    return _arithmetic(graph, "+", x, y)
+    return add_parts(graph, x, y) or _arithmetic(graph, "+", x, y)
 
 
 @rule(aten.sub.Tensor, aten.sub.Scalar)

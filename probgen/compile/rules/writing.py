@@ -12,6 +12,7 @@ from probgen.compile.ir import DOUBLE, LOGICAL, Graph, View, contiguous_strides
 from probgen.compile.rules.indexing import (
     constant_array,
     indexed,
+    may_overlap,
     positions,
     progression,
     stepped,
@@ -20,16 +21,59 @@ from probgen.compile.rules.indexing import (
 from probgen.compile.rules.registry import as_view, broadcast, refuse, rule
 from probgen.compile.rules.views import diagonal, take_index, take_slice
 
-__all__ = ["write"]
+__all__ = ["add_parts", "write"]
 
 aten = torch.ops.aten
+_MOST_PARTS = 1000  # of one buffer: longer lists would make compilation slow
 
 
 def write(graph: Graph, base: View, pieces: Sequence[tuple[View, View]]) -> View:
     """A copy of `base` with each value written at the place that a view of it names."""
-    fill = base if base.literal is None else float(base.literal)
-    places = [(value, place.offset, place.strides) for value, place in pieces]
-    return graph.assemble(base.shape, fill, places)
+    parts = [(value, place.offset, place.strides) for value, place in pieces]
+    earlier = _earlier_writes(base, [place for _, place in pieces])
+    if earlier is not None:
+        fill = base.node.attributes[1]
+        parts = [*earlier, *parts]
+        return graph.assemble(base.shape, base.node.views[-1] if fill is None else fill, parts)
+    return graph.assemble(base.shape, base if base.literal is None else float(base.literal), parts)
+
+
+def _earlier_writes(base: View, places: Sequence[View]) -> list[tuple] | None:
+    """What was written to make `base`, if other places are written now: one buffer does."""
+    node = base.node
+    if node.kind != "assemble" or not base.whole or len(node.views) > _MOST_PARTS:
+        return None
+    found = []
+    for value, (offset, strides) in zip(node.views, node.attributes[0], strict=False):
+        before = View(base.node, value.shape, strides, offset)
+        if any(may_overlap(before, place) for place in places):
+            return None
+        found.append((value, offset, strides))
+    return found
+
+
+def add_parts(graph: Graph, x: View, y: View) -> View | None:
+    """x + y where each is zero but for some places, and these are apart; None otherwise.
+
+    Such sums are the derivative of reading a tensor piece by piece, as in a loop over time.
+    """
+    if not (_zero_but_for_parts(x) and _zero_but_for_parts(y)) or x.shape != y.shape:
+        return None
+    pieces = _parts(y)
+    earlier = _earlier_writes(x, [View(x.node, v.shape, strides, at) for v, at, strides in pieces])
+    return None if earlier is None else graph.assemble(x.shape, 0.0, [*earlier, *pieces])
+
+
+def _zero_but_for_parts(x: View) -> bool:
+    return (
+        x.node.kind == "assemble" and x.whole and x.node.attributes[1] == 0.0
+        and len(x.node.views) <= _MOST_PARTS
+    )
+
+
+def _parts(x: View) -> list[tuple]:
+    places = x.node.attributes[0]
+    return [(view, at, strides) for view, (at, strides) in zip(x.node.views, places, strict=True)]
 
 
 def _blank(graph: Graph, shape: Sequence[int]) -> tuple[View, View]:

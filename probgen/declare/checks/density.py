@@ -63,7 +63,8 @@ def _not_finite(points: Sequence[Point], known: set[str | None]) -> Iterator[Pro
     for name, count in counts.items():
         if name in known:
             continue
-        invalid = parameter_problems(name, examples[name])
+        factor = site_kind(examples[name]) == "factor"
+        invalid = [] if factor else parameter_problems(name, examples[name])
         if invalid:
             yield _at(count, len(points), name, invalid[0].message, invalid[0].cure)
         else:

@@ -88,12 +88,19 @@ def _frames(raised: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 
 def _place(frames: list[tuple[FrameType, int]]) -> _Place | None:
-    for frame, line in reversed(frames):
-        path = Path(frame.f_code.co_filename)
-        if not any(path.is_relative_to(library) for library in _LIBRARIES):
-            code = linecache.getline(str(path), line, frame.f_globals).strip()
-            return _Place(f"{path.name}:{line}", code, _site_at(str(path), line))
-    return None
+    """The innermost line of the user's code, and the site that it or a line around it declares."""
+    own = [
+        (frame, line)
+        for frame, line in reversed(frames)
+        if not any(Path(frame.f_code.co_filename).is_relative_to(lib) for lib in _LIBRARIES)
+    ]
+    if not own:
+        return None
+    sites = (_site_at(frame.f_code.co_filename, line) for frame, line in own)
+    frame, line = own[0]
+    path = Path(frame.f_code.co_filename)
+    code = linecache.getline(str(path), line, frame.f_globals).strip()
+    return _Place(f"{path.name}:{line}", code, next(filter(None, sites), None))
 
 
 def _site_at(path: str, line: int) -> str | None:

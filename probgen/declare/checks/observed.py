@@ -1,4 +1,8 @@
-"""Observed values that their distribution cannot produce: missing, infinite, out of support."""
+"""Observed values that their distribution cannot produce: missing, infinite, out of support.
+
+What a mask leaves out does not count. The values are those that the program observes, which
+need not be the data as they were passed.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,14 @@ from probgen.declare.supports import (
     support_words,
 )
 
-__all__ = ["observed_problems"]
+__all__ = ["observed_problems", "support_moves"]
 
 _MISSING = (
     "Drop these observations; or leave them out of the density with "
     "pyro.poutine.mask(mask=~y.isnan()); or impute them: declare a latent site for the missing "
     "values alone and put it in their place."
 )
+_INFINITE = "Look for where the data become infinite: the logarithm of 0, or division by 0."
 
 
 def observed_problems(given: dict[str, torch.Tensor], traces: Sequence[Any]) -> list[Problem]:
@@ -40,19 +45,27 @@ def observed_problems(given: dict[str, torch.Tensor], traces: Sequence[Any]) -> 
         messages = [dict(sample_sites(trace)).get(name) for trace in traces]
         messages = [m for m in messages if m is not None and site_kind(m) == "observed"]
         if messages:
-            problems += _missing(name, value, messages[0]) or _outside(name, value, messages)
+            problems += list(_not_finite(name, value, messages[0])) or list(
+                _outside(name, value, messages)
+            )
     return problems
 
 
-def _missing(name: str, value: torch.Tensor, message: Any) -> list[Problem]:
-    wrong = _counted(value.isnan(), value, message)
-    if not bool(wrong.any()):
-        return []
-    text = (
-        f"Observed site {name!r}: {_how_many(wrong)} missing (NaN), the first at "
-        f"{_place(name, first_index(wrong))}."
-    )
-    return [Problem("error", name, text, _MISSING, "data")]
+def support_moves(name: str, traces: Sequence[Any]) -> bool:
+    """Whether the support of a site differs between traces of the program."""
+    sites = (dict(sample_sites(trace)) for trace in traces)
+    words = {support_words(support_of(site[name]["fn"])) for site in sites if name in site}
+    return len(words) > 1
+
+
+def _not_finite(name: str, value: torch.Tensor, message: Any) -> Iterator[Problem]:
+    kinds = ((value.isnan(), "missing (NaN)", _MISSING), (value.isinf(), "infinite", _INFINITE))
+    for where, what, cure in kinds:
+        wrong = _counted(where, value, message)
+        if bool(wrong.any()):
+            first = _place(name, first_index(wrong))
+            text = f"Observed site {name!r}: {_how_many(wrong)} {what}, the first at {first}."
+            yield Problem("error", name, text, cure, "data")
 
 
 def _outside(name: str, value: torch.Tensor, messages: list[Any]) -> Iterator[Problem]:
@@ -72,7 +85,7 @@ def _outside(name: str, value: torch.Tensor, messages: list[Any]) -> Iterator[Pr
     )
     severity: Literal["error", "warning"] = "error" if always else "warning"
     about: Literal["data", "model"] = "data" if always else "model"
-    yield Problem(severity, name, text, _cure(support, bool(value.isinf().any())), about)
+    yield Problem(severity, name, text, _cure(support), about)
 
 
 def _first_value(name: str, value: torch.Tensor, wrong: torch.Tensor, event_rank: int) -> str:
@@ -118,13 +131,11 @@ def _place(name: str, index: tuple[int, ...]) -> str:
     return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
-def _cure(support: Any, infinite: bool) -> str:
+def _cure(support: Any) -> str:
     inner = continuous_support(support)
     while isinstance(inner, constraints.independent):
         inner = inner.base_constraint
     name = type(inner).__name__.strip("_")
-    if infinite:
-        return "Look for where the data become infinite: the logarithm of 0, or division by 0."
     if name == "IntegerInterval":
         return "Code categories from 0 (subtract 1 from codes that start at 1), as whole numbers."
     if is_discrete(inner):

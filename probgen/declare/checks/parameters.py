@@ -35,7 +35,7 @@ _NAN = (
     "or missing values in the data."
 )
 _PARTS = (
-    "base_dist", "mixture_distribution", "component_distribution", "component0", "component1",
+    "base_dist", "_mixture_distribution", "_component_distribution", "component0", "component1",
 )
 
 

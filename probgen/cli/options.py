@@ -1,0 +1,95 @@
+"""Options of the commands: their type, name and help text, one alias each."""
+
+from typing import Annotated
+
+import typer
+
+SAMPLING = "Sampling"
+OUTPUT = "Output"
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Zoo name, file.py or file.py:function.")
+]
+DataFile = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="FILE",
+        help="Data (.json, .csv, .npz, .nc) instead of the model's own.",
+        show_default=False,
+    ),
+]
+Values = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="One argument of the program: a number, true, [1, 2, 3], text. Repeatable.",
+        show_default=False,
+    ),
+]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show the Python traceback of an error.")
+]
+MethodName = Annotated[
+    str | None, typer.Option(help="nuts or hmc.", show_default="the model's, else nuts")
+]
+MethodOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Option of the method, like target_accept=0.9. Repeatable.",
+        show_default=False,
+    ),
+]
+Chains = Annotated[
+    int | None, typer.Option(help="Chains.", show_default="4", rich_help_panel=SAMPLING)
+]
+DrawCount = Annotated[
+    int | None,
+    typer.Option(help="Draws per chain.", show_default="1000", rich_help_panel=SAMPLING),
+]
+Warmup = Annotated[
+    int | None,
+    typer.Option(help="Warm-up draws per chain.", show_default="1000", rich_help_panel=SAMPLING),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Same seed, same draws.", show_default=False, rich_help_panel=SAMPLING),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Chains run at once.", show_default="all cores", rich_help_panel=SAMPLING),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="Where chains start: uniform or prior.",
+        show_default="uniform",
+        rich_help_panel=SAMPLING,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE.nc",
+        help="Write all draws and statistics (NetCDF, for ArviZ).",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Picture = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.png",
+        help="Write a picture of the posterior.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="One line only.", rich_help_panel=OUTPUT)
+]
