@@ -32,7 +32,10 @@ __all__ = ["Compiler", "build", "cache_directory", "find_compiler"]
 
 # Fast math without giving up inf and NaN: a divergent trajectory must be seen as such.
 # __FAST_MATH__ only opens glibc's vector declarations of exp, log, ... (libmvec).
-_BASE_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-fvisibility=hidden")
+_BASE_FLAGS = ("-std=c++17", "-fPIC", "-shared", "-fvisibility=hidden")
+# A program with a loop over time becomes one long function, on which -O3 takes minutes for
+# nothing: its loops are short.
+_OPTIMISE, _OPTIMISE_LONG, _LONG = ("-O3",), ("-O1", "-ftree-vectorize"), 100_000
 _MATH_FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -59,7 +62,9 @@ class Compiler:
     @property
     def fingerprint(self) -> str:
         """What a cached library depends on besides its source."""
-        return "\n".join((*self.command, self.version, *self.flags, *self.libraries, _cpu()))
+        return "\n".join(
+            (*self.command, self.version, *_OPTIMISE, *self.flags, *self.libraries, _cpu())
+        )
 
 
 def build(source: str, name: str = "probgen") -> ctypes.CDLL:
@@ -204,7 +209,8 @@ def _compile(compiler: Compiler, source: str, library: Path) -> None:
         text.write_text(source)
         output = Path(scratch) / "library.so"
         command = [
-            *compiler.command, *compiler.flags, str(text), "-o", str(output), *compiler.libraries
+            *compiler.command, *(_OPTIMISE if len(source) < _LONG else _OPTIMISE_LONG),
+            *compiler.flags, str(text), "-o", str(output), *compiler.libraries,
         ]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=600)

@@ -150,7 +150,9 @@ class Graph:
     def constant(self, array: np.ndarray) -> View:
         """Data. Dimensions along which it does not vary are stored once."""
         shape = array.shape
-        varies = [n > 1 and bool((array != array.take([0], d)).any()) for d, n in enumerate(shape)]
+        if array.size == 0:  # nothing is ever read from it
+            array = np.zeros((1,) * array.ndim, dtype=array.dtype)
+        varies = [n > 1 and bool((array != array.take([0], d)).any()) for d, n in enumerate(array.shape)]
         core = array[tuple(slice(None) if v else 0 for v in varies)]
         if core.dtype.kind == "f" or (core.dtype != np.bool_ and np.abs(core).max() >= 2**31):
             core, dtype = core.astype(np.float64), DOUBLE
@@ -234,6 +236,8 @@ class Graph:
         loop_strides: Sequence[int], index_strides: Sequence[int],
     ) -> View:
         """zeros(shape), then buffer[loop strides + sum(index * index stride)] += value."""
+        if 0 in value.shape:
+            return self.number(0.0).expand(shape)
         live = [d for d in range(len(value.shape)) if value.shape[d] > 1]
         order = self._loop_order(value, live)
         pick = [value.shape[d] for d in order]

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from probgen.compile.compositions import COMPOSITIONS
 from probgen.compile.forms import FORMS
 from probgen.compile.operations import REPLACED
-from probgen.compile.record import Recorder, TracedFunctions
+from probgen.compile.placements import PLACEMENTS
+from probgen.compile.record import Recorder, unreadable
 from probgen.compile.rules import RULES
 from probgen.errors import ProbgenError, UnsupportedOperation
 
@@ -48,22 +51,41 @@ def trace_with_gradient(function: Traceable, examples: Sequence[torch.Tensor]) -
     Raises `UnsupportedOperation` with the reason when the function cannot be traced.
     """
     leaves = [example.detach().clone().requires_grad_() for example in examples]
-    recorder = Recorder(RULES, {**COMPOSITIONS, **FORMS})
+    recorder = Recorder(RULES, {**COMPOSITIONS, **PLACEMENTS, **FORMS})
     for leaf in leaves:
         recorder.add_input(leaf)
     try:
-        with torch.enable_grad(), TracedFunctions(recorder, REPLACED), recorder:
+        with torch.enable_grad(), _Above(recorder), recorder:
             results = _value_and_gradient(function, leaves)
-        outputs = {name: recorder.node_of(result) for name, result in results.items()}
+        outputs = {name: recorder.memory.node_of(result) for name, result in results.items()}
     except ProbgenError:
         raise
     except Exception as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnsupportedOperation(f"it cannot be traced: {text[:300]}") from error
-    traced = TracedGraph(recorder.graph, recorder.inputs, recorder.constants, outputs)
+    traced = TracedGraph(recorder.graph, recorder.inputs, recorder.memory.constants, outputs)
     _drop_unused(traced)
     _refuse_random(traced)
     return traced
+
+
+class _Above(TorchFunctionMode):
+    """What is caught above the operations, where Python calls torch.
+
+    Reading the numbers of a traced tensor without an operation is refused; a few functions run
+    in a form of our own.
+    """
+
+    _READS = (torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__)
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self._READS and self._recorder.memory.traces(args[0]):
+            raise unreadable()
+        return REPLACED.get(func, func)(*args, **(kwargs or {}))
 
 
 def _value_and_gradient(
@@ -88,9 +110,11 @@ def _drop_unused(traced: TracedGraph) -> None:
 
 def _refuse_random(traced: TracedGraph) -> None:
     for node in traced.graph.nodes:
-        if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
-            if torch.Tag.nondeterministic_seeded in node.target.tags:
-                raise UnsupportedOperation(
-                    f"{node.meta['where']}draws random numbers itself ({node.target.name()}), "
-                    "which a compiled density would freeze; declare them with pyro.sample"
-                )
+        target = node.target
+        if not isinstance(target, torch._ops.OpOverload):
+            continue
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            raise UnsupportedOperation(
+                f"{node.meta['where']}draws random numbers itself ({target.name()}), "
+                "which a compiled density would freeze; declare them with pyro.sample"
+            )

@@ -94,7 +94,7 @@ class Program:
         terms = placed.log_jacobian + [
             message["log_prob_sum"]
             for _, message in sample_sites(trace)
-            if site_kind(message) != "deterministic" or not message["is_observed"]
+            if not message["infer"].get("_deterministic")
         ]
         total = sum(terms[1:], start=terms[0]) if terms else torch.zeros(())
         return trace, torch.as_tensor(total)

@@ -8,6 +8,7 @@ can then do is in `evaluation`; `check` looks for more faults than are looked fo
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,7 +172,9 @@ def _impossible_values(reading: Reading) -> list[Problem]:
     found = observed_problems(program.observed, [reading.trace])
     if not found:
         return []
-    traces = [reading.trace, program.trace_with(PlaceNearOrigin())]
+    traces = [reading.trace]
+    with contextlib.suppress(ArithmeticError, ValueError, RuntimeError):
+        traces.append(program.trace_with(PlaceNearOrigin()))
     return [fault for fault in found if fault.site and not support_moves(fault.site, traces)]
 
 

@@ -27,7 +27,7 @@ _BY_NAME = {
     "Multinomial": "counts",
     "OrderedVector": "ordered vector",
     "PositiveOrderedVector": "positive ordered vector",
-    "CorrCholesky": "Cholesky factor of a correlation matrix",
+    "CorrCholesky": "correlation Cholesky",
     "CorrMatrix": "correlation matrix",
     "LowerCholesky": "lower triangular, positive diagonal",
     "LowerTriangular": "lower triangular",

@@ -17,9 +17,9 @@ from probgen.inference.adapt.settings import STATISTICS, Output, Report, Setting
 from probgen.inference.method import DensityLike, Draws, Plan, Progress
 from probgen.inference.notes import notes_on
 
-__all__ = ["BAD_START", "DONE", "OUT_OF_MEMORY", "STOPPED", "Chains", "check_plan"]
+__all__ = ["BAD_START", "DONE", "OUT_OF_MEMORY", "RAN_AWAY", "STOPPED", "Chains", "check_plan"]
 
-DONE, STOPPED, BAD_START, OUT_OF_MEMORY = range(4)
+DONE, STOPPED, BAD_START, OUT_OF_MEMORY, RAN_AWAY = range(5)
 
 
 def check_plan(density: DensityLike, plan: Plan) -> None:
@@ -53,7 +53,6 @@ class Chains:
     stats: np.ndarray = field(init=False)
     warmup_draws: np.ndarray | None = field(init=False, default=None)
     warmup_stats: np.ndarray | None = field(init=False, default=None)
-    scale: np.ndarray = field(init=False)
     reports: ctypes.Array = field(init=False)
     outcomes: list[int | None] = field(init=False)
 
@@ -65,7 +64,6 @@ class Chains:
         if plan.keep_warmup:
             self.warmup_draws = np.empty((plan.chains, plan.warmup, dim))
             self.warmup_stats = np.empty((plan.chains, plan.warmup, columns))
-        self.scale = np.ones((plan.chains, dim))
         self.reports = (Report * plan.chains)()
         self.outcomes = [None] * plan.chains
 
@@ -80,7 +78,6 @@ class Chains:
             stats=address(self.stats),
             warmup_draws=address(self.warmup_draws),
             warmup_stats=address(self.warmup_stats),
-            scale=address(self.scale),
         )
 
     def progress(self) -> Progress:
@@ -144,6 +141,7 @@ class Chains:
             "seconds_warmup": seconds * share,
             "seconds_sampling": seconds * (1 - share),
             "step_size": [reports[c].step_size for c in chains],
+            "metric_directions": [reports[c].directions for c in chains],
             "interrupted": self.interrupted,
         }
 

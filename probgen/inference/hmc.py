@@ -37,7 +37,7 @@ class HMC:
     num_steps: int | None = None
     jitter: float = 0.2
     target_accept: float = 0.8
-    metric: str = "diag"
+    metric: str = "low_rank"
     step_size: float | None = None
     max_energy_error: float = 1000.0
     name: ClassVar[str] = "HMC"

@@ -25,8 +25,9 @@ class NUTS:
         target_accept: mean acceptance probability that the step size is adapted to; larger
             values take smaller steps and cure divergences.
         max_tree_depth: a trajectory has at most 2**max_tree_depth - 1 leapfrog steps.
-        metric: "diag" scales every coordinate; "dense" also unties linear correlations, at
-            dim**2 work per step.
+        metric: "diag" scales every coordinate; "low_rank" also stretches the few directions in
+            which that is not enough, found from gradients; "dense" unties all linear
+            correlations at dim**2 work per step, once there are 2 dim warm-up draws to learn from.
         step_size: a fixed step size, or None to adapt it.
         max_energy_error: energy error (nats) from which a transition counts as divergent.
 
@@ -34,13 +35,13 @@ class NUTS:
 
     Example:
         >>> NUTS(target_accept=0.9)
-        NUTS(target_accept=0.9, max_tree_depth=10, metric='diag', step_size=None, \
+        NUTS(target_accept=0.9, max_tree_depth=10, metric='low_rank', step_size=None, \
 max_energy_error=1000.0)
     """
 
     target_accept: float = 0.8
     max_tree_depth: int = 10
-    metric: str = "diag"
+    metric: str = "low_rank"
     step_size: float | None = None
     max_energy_error: float = 1000.0
     name: ClassVar[str] = "NUTS"

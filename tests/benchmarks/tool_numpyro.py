@@ -1,9 +1,9 @@
 """NumPyro's NUTS: chains one after another, in double precision or in JAX's default single.
 
-``MCMC.run`` compiles anew at every call, some ten seconds each. The whole run is jitted here,
-the way NumPyro's documentation does it for parallel chains, so that the second call only
-samples. The compiled code depends on the number of iterations: the first call has full size,
-and the compile time is the difference of the two calls.
+Left to itself ``MCMC.run`` either compiles anew at every call or, with a progress bar, returns
+to Python at every iteration. The whole run is jitted here, the way NumPyro's documentation does
+it for parallel chains: the second call only samples. The compiled code depends on the number of
+iterations, so the first call has full size and the compile time is the difference of the two.
 """
 
 from collections.abc import Callable

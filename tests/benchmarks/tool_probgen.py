@@ -39,6 +39,9 @@ def prepare(model: Model) -> Callable[[Run, int], xr.DataTree]:
 
 
 def read(tree: xr.DataTree, model: Model, run: Run) -> Outcome:
+    """Draws and counts; raises when the sampler was not the compiled one."""
+    if tree.attrs["engine"] != "native":
+        raise RuntimeError(f"the sampler ran in {tree.attrs['engine']}: its build has failed")
     return Outcome(
         draws={site: tree["posterior"][site].values for site in model.latents},
         gradients_warmup=int(tree.attrs["gradient_evaluations_warmup"]),

@@ -6,7 +6,6 @@ Many functions go into one library, since starting the C++ compiler costs more t
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -78,6 +77,11 @@ class Case:
             )
         results = {"value": value, **{f"grad:{i}": g for i, g in enumerate(gradients)}, **named}
         return {name: result.detach().numpy(force=True) for name, result in results.items()}
+
+
+def case(name: str, function: Function, *shapes: tuple[int, ...], **options: float) -> Case:
+    """A line of a table of cases."""
+    return Case(name, function, shapes, **options)
 
 
 def _weights(output: torch.Tensor) -> torch.Tensor:
@@ -163,7 +167,3 @@ def assert_matches(function: Function, *shapes: tuple[int, ...], **options: floa
         raise compiled
     for seed in range(3):
         assert_same(compiled, case.inputs(seed))
-
-
-def size(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

@@ -16,7 +16,7 @@ import probgen as pg
 from probgen.declare.environment import double_precision, isolated, tracing, validating
 from probgen.declare.program import read_program
 from probgen.errors import ModelError
-from tests.declare.programs import PROGRAMS, normal_mean, Y
+from tests.declare.programs import PROGRAMS, Y, normal_mean
 
 Distribution = torch.distributions.Distribution
 
@@ -87,12 +87,15 @@ def test_contexts_restore_globals_when_the_block_fails(context):
     assert surroundings() == before
 
 
+def fail_after_drawing() -> None:
+    pyro.param("left_behind", torch.tensor(1.0))
+    raise RuntimeError(f"inside, at {torch.rand(3)}, {np.random.rand()}, {random.random()}")
+
+
 def test_isolated_restores_random_states_and_parameters_when_the_block_fails():
     before = surroundings()
     with pytest.raises(RuntimeError, match="inside"), isolated(1):
-        pyro.param("left_behind", torch.tensor(1.0))
-        torch.rand(3), np.random.rand(), random.random()
-        raise RuntimeError("inside")
+        fail_after_drawing()
     assert surroundings() == before
 
 

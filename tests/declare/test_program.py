@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-import probgen as pg
 import pyro
 import pyro.distributions as dist
 import pytest
@@ -14,8 +13,10 @@ from pyro import poutine
 from pyro.infer.mcmc.util import initialize_model
 from torch.distributions import Normal
 
+import probgen as pg
 from probgen.declare.program import Plate, Program, read_program
 from probgen.errors import DataError, ModelError
+from probgen.targets.density import EagerDensityWarning
 from tests.declare.programs import BEYOND_PYRO, PROGRAMS, TABLE, X, Y
 
 STANDARD = Normal(torch.tensor(0.0, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64))
@@ -68,7 +69,7 @@ def test_density_is_that_of_pyro(name, double, monkeypatch):
             torch.nn.functional.linear(x, self.weight.double(), self.bias.double())
         ))
     for unconstrained in points(program):
-        ours = float(program.evaluate(unconstrained).log_density)
+        ours = float(program.evaluate(unconstrained).log_density.detach())
         assert ours == pytest.approx(
             pyro_log_density(*PROGRAMS[name], unconstrained), rel=1e-9, abs=1e-9
         )
@@ -193,7 +194,8 @@ def test_masked_missing_values_leave_value_and_gradient_finite():
     density = program.evaluate({"mu": mu}).log_density
     (gradient,) = torch.autograd.grad(density, mu)
     kept = read_program(model, {"y": y[[0, 2]]})
-    assert float(density) == pytest.approx(float(kept.evaluate({"mu": mu}).log_density))
+    expected = kept.evaluate({"mu": mu.detach()}).log_density
+    assert float(density.detach()) == pytest.approx(float(expected))
     assert gradient.isfinite()
 
 
@@ -282,7 +284,7 @@ def branching(y):
 def test_evaluation_refuses_sites_that_come_and_go():
     values = {"mu": torch.tensor(0.5), "extra": torch.tensor(0.0)}
     program = read_program(branching, {"y": Y})
-    with pytest.raises(ModelError, match="'extra'.*changes from run to run"):
+    with pytest.raises(ModelError, match=r"'extra'.*changes from run to run"):
         program.evaluate({"mu": torch.tensor(0.5)})
     with pytest.raises(ModelError, match="'extra' is missing in a run"):
         program.evaluate({**values, "mu": torch.tensor(-0.5)})
@@ -309,12 +311,12 @@ def test_unconstrain_refuses(values, words):
 
 
 def test_a_model_must_be_callable():
-    with pytest.raises(ModelError, match="must be a Pyro program.*not int"):
+    with pytest.raises(ModelError, match=r"must be a Pyro program.*not int"):
         read_program(3)
 
 
 def test_names_of_the_data_must_fit():
-    with pytest.raises(DataError, match="takes no argument named 'yy'.*\n?.*'y'"):
+    with pytest.raises(DataError, match=r"takes no argument named 'yy'.*'y'"):
         read_program(*PROGRAMS["function"][:1], {"y": Y, "yy": Y})
     with pytest.raises(DataError, match="'Linear' needs 'x'"):
         read_program(PROGRAMS["module"][0], {"y": Y})
@@ -365,5 +367,8 @@ def test_infer_runs_compiled_on_awkward_programs(name):
 
 
 def test_infer_stops_when_sites_come_and_go():
-    with pytest.raises(ModelError, match="'extra'"), pytest.warns(UserWarning):
+    with (
+        pytest.raises(ModelError, match="'extra'"),
+        pytest.warns(EagerDensityWarning, match="random value"),
+    ):
         pg.infer(branching, data={"y": Y}, chains=1, draws=20, warmup=20, seed=1, progress=False)

@@ -2,6 +2,7 @@
 
 from probgen.compile.rules import (
     indexing,
+    joining,
     linear_algebra,
     pointwise,
     reductions,
@@ -12,5 +13,6 @@ from probgen.compile.rules import (
 from probgen.compile.rules.registry import RULES
 
 __all__ = [
-    "RULES", "indexing", "linear_algebra", "pointwise", "reductions", "scans", "views", "writing",
+    "RULES", "indexing", "joining", "linear_algebra", "pointwise", "reductions", "scans", "views",
+    "writing",
 ]

@@ -102,9 +102,9 @@ def _extreme(graph: Graph, operation: str, x: View, dim: int, keepdim: bool) -> 
     place = graph.pointwise("({0}=={1}||{0}!={0}?{2}:{3})", views)  # the first NaN wins
     first = reduce_dims(graph, "min", place, [dim], True)
     index = graph.pointwise("int({0})", (first,), INT)
-    return (values, index) if keepdim else tuple(  # type: ignore[return-value]
-        _squeeze(graph, view, dim) for view in (values, index)
-    )
+    if keepdim:
+        return values, index
+    return _squeeze(graph, values, dim), _squeeze(graph, index, dim)
 
 
 @rule(aten.max.dim)

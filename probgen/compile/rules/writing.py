@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from probgen.compile.ir import DOUBLE, LOGICAL, Graph, View, contiguous_strides
+from probgen.compile.ir import LOGICAL, Graph, View, contiguous_strides
 from probgen.compile.rules.indexing import (
     constant_array,
     indexed,
@@ -57,7 +57,13 @@ def add_parts(graph: Graph, x: View, y: View) -> View | None:
 
     Such sums are the derivative of reading a tensor piece by piece, as in a loop over time.
     """
-    if not (_zero_but_for_parts(x) and _zero_but_for_parts(y)) or x.shape != y.shape:
+    if not _zero_but_for_parts(y) or x.shape != y.shape:
+        return None
+    if x.node.kind == "pointwise" and x.node.attributes == ("({0}+{1})",) and x.whole:
+        rest, last = x.node.views
+        both = add_parts(graph, last, y) if last.shape == x.shape else None
+        return None if both is None else graph.pointwise("({0}+{1})", (rest, both))
+    if not _zero_but_for_parts(x):
         return None
     pieces = _parts(y)
     earlier = _earlier_writes(x, [View(x.node, v.shape, strides, at) for v, at, strides in pieces])
@@ -129,17 +135,20 @@ def _index_put(
         if steps is not None and (steps[1] or base.shape[dims[0]] == 1):
             place = stepped(target, dims[0], base.shape[dims[0]], *steps)
             return write(graph, x, [(value, place)])
-    arrays = [constant_array(view) for view in where]
+    return _replace(graph, x, _row_major(base, where, index_strides), value)
+
+
+def _row_major(base: View, where: Sequence[View], index_strides: Sequence[int]) -> np.ndarray:
+    """The constant positions, in a buffer, that indices name."""
     flat = np.zeros(base.shape, dtype=np.int64)
-    for size, stride, dim in zip(base.shape, base.strides, range(len(base.shape)), strict=True):
-        steps_here = (np.arange(size) * stride).reshape([-1 if d == dim else 1
-                                                         for d in range(len(base.shape))])
-        flat = flat + steps_here
-    for array, stride in zip(arrays, index_strides, strict=True):
+    for step, grid in zip(base.strides, np.indices(base.shape, sparse=True), strict=True):
+        flat = flat + step * grid
+    for view, stride in zip(where, index_strides, strict=True):
+        array = constant_array(view)
         if array is None:
             raise refuse("writing at positions that depend on random values")
         flat = flat + array * stride
-    return _replace(graph, x, flat, value)
+    return flat
 
 
 def _given(index: View | None) -> View:
@@ -185,7 +194,8 @@ def _scatter_reduce(
 def _scatter(graph: Graph, x: View, dim: int, index: View, source: Any) -> View:
     at = dim % len(x.shape)
     value = as_view(graph, source)
-    value = value.restride(index.shape, value.strides) if value.shape else value.expand(index.shape)
+    strides = value.strides if value.shape else [0] * len(index.shape)
+    value = value.restride(index.shape, strides)
     array = constant_array(index)
     if array is not None:
         steps = contiguous_strides(x.shape)
@@ -263,55 +273,3 @@ def _diag_embed(
     size = x.shape[-1] + abs(offset)
     zeros, places = _blank(graph, (*x.shape[:-1], size, size))
     return write(graph, zeros, [(x, diagonal(graph, places, offset, dim1, dim2))])
-
-
-# --- joining ---------------------------------------------------------------------------------
-
-
-def _alike(graph: Graph, views: Sequence[View]) -> list[View]:
-    """Views of one type: integers beside real numbers become real."""
-    mixed = len({view.dtype for view in views}) > 1
-    return [
-        graph.pointwise("double({0})", (view,)) if mixed and view.dtype != DOUBLE else view
-        for view in views
-    ]
-
-
-@rule(aten.cat.default)
-def _cat(graph: Graph, views: Sequence[View], dim: int = 0) -> View:
-    views = _alike(graph, [view for view in views if view.shape != (0,)])
-    at = dim % len(views[0].shape)
-    shape = list(views[0].shape)
-    shape[at] = sum(view.shape[at] for view in views)
-    steps = contiguous_strides(shape)
-    pieces, first = [], 0
-    for view in views:
-        pieces.append((view, first * steps[at], steps))
-        first += view.shape[at]
-    return graph.assemble(shape, 0.0, pieces)
-
-
-@rule(aten.stack.default)
-def _stack(graph: Graph, views: Sequence[View], dim: int = 0) -> View:
-    views = _alike(graph, views)
-    at = dim % (len(views[0].shape) + 1)
-    shape = [*views[0].shape[:at], len(views), *views[0].shape[at:]]
-    steps = contiguous_strides(shape)
-    rest = steps[:at] + steps[at + 1 :]
-    return graph.assemble(shape, 0.0, [(v, i * steps[at], rest) for i, v in enumerate(views)])
-
-
-@rule(aten.constant_pad_nd.default)
-def _pad(graph: Graph, x: View, pad: Sequence[int], value: float = 0) -> View:
-    rank = len(x.shape)
-    before, after = [0] * rank, [0] * rank
-    for i in range(len(pad) // 2):
-        before[rank - 1 - i], after[rank - 1 - i] = pad[2 * i], pad[2 * i + 1]
-    inner = x
-    for d in range(rank):
-        start = max(-before[d], 0)
-        inner = take_slice(graph, inner, d, start, x.shape[d] - max(-after[d], 0))
-    shape = [n + b + a for n, b, a in zip(x.shape, before, after, strict=True)]
-    steps = contiguous_strides(shape)
-    first = sum(max(b, 0) * step for b, step in zip(before, steps, strict=True))
-    return graph.assemble(shape, float(value), [(inner, first, steps)])

@@ -63,8 +63,9 @@ def _latent_support(name: str, distribution: Any) -> Iterator[Problem]:
         name,
         f"Latent site {name!r}: {label(distribution)} {has}, so its values cannot be mapped to "
         "the real line.",
-        "Give its class a `support` that torch.distributions.biject_to knows, such as "
-        "torch.distributions.constraints.real or .positive.",
+        "For a covariance matrix, declare its factor: LKJCholesky and a site for the scales. For "
+        "a distribution of your own, give its class a `support` that "
+        "torch.distributions.biject_to knows, such as constraints.real or .positive.",
     )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-__all__ = ["DENSE", "DIAGONAL", "HMC_ALGORITHM", "NUTS_ALGORITHM", "STATISTICS", "Output",
+__all__ = ["DENSE", "DIAGONAL", "HMC_ALGORITHM", "LOW_RANK", "METRICS", "NUTS_ALGORITHM", "STATISTICS", "Output",
            "Report", "Settings", "make_settings"]
 
 NUTS_ALGORITHM, HMC_ALGORITHM = 0, 1
-DIAGONAL, DENSE = 0, 1
-METRICS = {"diag": DIAGONAL, "dense": DENSE}
+DIAGONAL, DENSE, LOW_RANK = 0, 1, 2
+METRICS = {"low_rank": LOW_RANK, "diag": DIAGONAL, "dense": DENSE}
 
 # Columns of a row of statistics, and the type each is handed out as.
 STATISTICS: dict[str, type] = {
@@ -51,13 +51,21 @@ class Settings(ctypes.Structure):
         ("offset", ctypes.c_double),
         ("forgetting", ctypes.c_double),
         ("overshoot", ctypes.c_double),
-        ("early_fraction", ctypes.c_double),
         ("final_fraction", ctypes.c_double),
         ("gradient_fraction", ctypes.c_double),
-        ("early_window", ctypes.c_int64),
-        ("late_window", ctypes.c_int64),
+        ("young_fraction", ctypes.c_double),
+        ("most_draws", ctypes.c_int64),
+        ("first_update", ctypes.c_int64),
+        ("growth", ctypes.c_double),
+        ("longest_interval", ctypes.c_int64),
         ("prior_draws", ctypes.c_double),
-        ("prior_variance", ctypes.c_double),
+        ("prior_directions", ctypes.c_double),
+        ("max_directions", ctypes.c_int64),
+        ("cutoff", ctypes.c_double),
+        ("first_depth", ctypes.c_int64),
+        ("full_every", ctypes.c_int64),
+        ("drift_one", ctypes.c_double),
+        ("drift_two", ctypes.c_double),
     )
 
 
@@ -69,7 +77,6 @@ class Output(ctypes.Structure):
         ("stats", ctypes.c_void_p),
         ("warmup_draws", ctypes.c_void_p),
         ("warmup_stats", ctypes.c_void_p),
-        ("scale", ctypes.c_void_p),
     )
 
 
@@ -84,6 +91,7 @@ class Report(ctypes.Structure):
         ("seconds_warmup", ctypes.c_double),
         ("seconds_draws", ctypes.c_double),
         ("step_size", ctypes.c_double),
+        ("directions", ctypes.c_int64),
     )
 
 
@@ -98,16 +106,27 @@ _DEFAULTS: dict[str, Any] = {
     "offset": 10.0,
     "forgetting": 0.75,
     "overshoot": 10.0,
-    "early_fraction": 0.3,
     "final_fraction": 0.15,
-    "gradient_fraction": 0.3,
-    "early_window": 10,
-    "late_window": 80,
+    "gradient_fraction": 0.5,
+    "young_fraction": 0.6,
+    "most_draws": 200,
+    "first_update": 30,
+    "growth": 1.5,
+    "longest_interval": 150,
     "prior_draws": 5.0,
-    "prior_variance": 1e-3,
+    "prior_directions": 5.0,
+    "max_directions": 8,
+    "cutoff": 1.5,
+    "first_depth": 6,
+    "full_every": 8,
+    "drift_one": 2.0,
+    "drift_two": 1.0,
 }
 
 
 def make_settings(metric: str, **values: Any) -> Settings:
     """Settings with the defaults, the named metric and the given `values`."""
-    return Settings(metric=METRICS[metric], **{**_DEFAULTS, **values})
+    merged = {**_DEFAULTS, **values}
+    if metric == "diag":
+        merged["max_directions"] = 0
+    return Settings(metric=METRICS[metric], **merged)

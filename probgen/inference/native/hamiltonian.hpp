@@ -20,8 +20,8 @@ struct Point {
 
 class Hamiltonian {
   public:
-    Hamiltonian(Density density, MetricKind kind, size_t dim, Store& store)
-        : density(density), metric(kind, dim, store), dim(dim), n(packs_for(dim)),
+    Hamiltonian(Density density, const Settings& settings, size_t dim, Store& store)
+        : density(density), metric(dim, settings, store), dim(dim), n(packs_for(dim)),
           gradient_(store.vector()), velocity_(store.vector()) {}
 
     Density density;

@@ -51,6 +51,8 @@ class Hmc {
         return result;
     }
 
+    void limit(int64_t) {}  // the path is fixed
+
   private:
     int64_t number_of_steps(double step) const {
         if (steps_ > 0) return steps_;

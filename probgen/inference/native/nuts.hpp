@@ -7,6 +7,7 @@
 // proposal is drawn on the way as from a stream (each leaf replaces it with probability
 // weight / weight so far), which equals multinomial sampling inside every subtree.
 #pragma once
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -32,8 +33,7 @@ class Nuts {
         Transition result;
         start(current, rng);
         result.energy = initial_energy_;
-        int64_t max_depth = max_depth_;
-        while (result.depth < max_depth) {
+        while (result.depth < limit_) {
             const int side = rng.coin() ? 1 : 0;
             subtree_weight_ = 0;
             if (!extend(side, result.depth, side ? step : -step, rng, result, stop)) break;
@@ -48,12 +48,15 @@ class Nuts {
                                       sum_, added.sum);
             std::swap(momenta_[side], added.end);
             if (!goes_on) break;
-            result.reached_max_depth = result.depth == max_depth;
+            result.reached_max_depth = result.depth == max_depth_;
         }
         result.acceptance = result.steps ? acceptance_ / double(result.steps) : 0;
         result.energy_error = result.energy - initial_energy_;
         return result;
     }
+
+    // From now on at most `depth` doublings.
+    void limit(int64_t depth) { limit_ = std::min(depth, max_depth_); }
 
   private:
     // A stretch of trajectory: the momenta at its ends, in order of building, and their sum.
@@ -182,6 +185,7 @@ class Nuts {
     const size_t n_;
     const double max_energy_error_;
     const int64_t max_depth_;
+    int64_t limit_ = max_depth_;
     Point ends_[2];         // leftmost and rightmost point of the trajectory
     double* momenta_[2];    // and their momenta
     Point proposal_;        // chosen within the subtree being built

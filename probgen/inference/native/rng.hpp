@@ -1,8 +1,9 @@
 // Random numbers: xoshiro256++ (Blackman & Vigna 2021), one stream per (seed, chain).
 //
 // The state is filled by splitmix64 from a mix of seed and chain, so a chain's draws do not
-// depend on how many chains or threads there are. Normals by Marsaglia's polar method (1964).
+// depend on how many chains or threads there are.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -42,22 +43,52 @@ class Rng {
     // Uniform on (0, 1).
     double uniform() { return (double(bits() >> 11) + 0.5) * 0x1.0p-53; }
 
-    // `dim` standard normals; whatever follows in the last pack is left alone.
+    // `dim` standard normals by Box & Muller (1958), in blocks so that the logarithms vectorise;
+    // whatever follows in the last pack becomes zero.
     void normals(double* out, size_t dim) {
-        for (size_t i = 0; i < dim; i += 2) {
-            double x, y, square;
-            do {
-                x = 2 * uniform() - 1;
-                y = 2 * uniform() - 1;
-                square = x * x + y * y;
-            } while (square >= 1 || square == 0);
-            const double factor = std::sqrt(-2 * std::log(square) / square);
-            out[i] = x * factor;
-            if (i + 1 < dim) out[i + 1] = y * factor;
+        constexpr size_t kBlock = 16;
+        alignas(64) double radius[kBlock * kLanes], angle[kBlock * kLanes];
+        alignas(64) int64_t quadrant[kBlock * kLanes];
+        const size_t n = packs_for(dim), pairs = (n + 1) / 2;
+        for (size_t done = 0; done < pairs; done += kBlock) {
+            const size_t lanes = std::min(kBlock, pairs - done) * kLanes;
+            for (size_t i = 0; i < lanes; ++i) radius[i] = uniform();
+            for (size_t i = 0; i < lanes; ++i) {
+                const uint64_t word = bits();
+                angle[i] = (double(int64_t(word) >> 11) + 0.5) * (0x1.0p-52 * M_PI_4);
+                quadrant[i] = word & 3;
+            }
+            for (size_t i = 0; i < lanes; ++i) radius[i] = std::sqrt(-2 * std::log(radius[i]));
+            for (size_t i = 0; i < lanes; ++i) {
+                double sine, cosine;
+                small_angle(angle[i], sine, cosine);
+                const double x = quadrant[i] & 1 ? sine : cosine, y = quadrant[i] & 1 ? cosine : sine;
+                angle[i] = radius[i] * (quadrant[i] & 2 ? -x : x);
+                radius[i] *= quadrant[i] & 2 ? -y : y;
+            }
+            const size_t packs_done = 2 * done, here = std::min(n - packs_done, 2 * lanes / kLanes);
+            const size_t first = std::min(here, lanes / kLanes);
+            copy(out + packs_done * kLanes, angle, first);
+            copy(out + (packs_done + first) * kLanes, radius, here - first);
         }
+        for (size_t i = dim; i < n * kLanes; ++i) out[i] = 0;
     }
 
   private:
+    // Sine and cosine of an angle between -pi/4 and pi/4 by their Taylor series.
+    static void small_angle(double x, double& sine, double& cosine) {
+        const double z = x * x;
+        double s = -1.0 / 1307674368000.0, c = 1.0 / 20922789888000.0;
+        for (double next : {1.0 / 6227020800.0, -1.0 / 39916800.0, 1.0 / 362880.0, -1.0 / 5040.0,
+                            1.0 / 120.0, -1.0 / 6.0, 1.0})
+            s = s * z + next;
+        for (double next : {-1.0 / 87178291200.0, 1.0 / 479001600.0, -1.0 / 3628800.0,
+                            1.0 / 40320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5, 1.0})
+            c = c * z + next;
+        sine = s * x;
+        cosine = c;
+    }
+
     static uint64_t rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
     uint64_t words_[4];
 };

@@ -9,7 +9,7 @@
 
 namespace probgen {
 
-enum Outcome : int32_t { kDone = 0, kStopped = 1, kBadStart = 2, kOutOfMemory = 3 };
+enum Outcome : int32_t { kDone, kStopped, kBadStart, kOutOfMemory, kRanAway };
 
 static double now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -28,49 +28,81 @@ static void record(double* row, const Transition& transition, double log_density
     row[kReachedMaxDepth] = transition.reached_max_depth;
 }
 
+// One chain's state while it runs.
 template <class Sampler>
-static Outcome run(const Settings& settings, Hamiltonian& system, Sampler& sampler, Store& store,
-                   Point current, Rng& rng, const Output& out, volatile Report* report,
-                   const volatile int32_t* stop) {
-    Warmup warmup(settings, system, store);
-    DualAveraging averaging(settings);
-    Point scratch = system.point(store);
-    double* momentum = store.vector();
-    const bool adapts = settings.step_size <= 0;
-    const double target = settings.target_accept;
-    const double started = now();
-    double step = settings.step_size;
-    if (settings.warmup > 0) warmup.begin(current);
-    if (adapts) {
-        step = first_step_size(system, current, scratch, momentum, rng, target);
-        averaging.restart(step);
-    }
-    for (int64_t i = 0; i < settings.warmup + settings.draws; ++i) {
-        const bool warm = i < settings.warmup;
-        Transition transition = sampler(current, rng, step, stop);
-        if (transition.stopped || *stop) return kStopped;
-        const int64_t draw = warm ? i : i - settings.warmup;
-        double* draws = warm ? out.warmup_draws : out.draws;
-        double* stats = warm ? out.warmup_stats : out.stats;
-        if (draws) std::memcpy(draws + draw * settings.dim, current.position, settings.dim * sizeof(double));
-        if (stats) record(stats + draw * kStatistics, transition, current.log_density, step);
-        if (warm) {
-            if (adapts) averaging.update(transition.acceptance, target);
-            if (warmup.update(i, current) && adapts)
-                averaging.restart(first_step_size(system, current, scratch, momentum, rng, target));
-            if (adapts) step = i + 1 < settings.warmup ? averaging.step() : averaging.averaged_step();
-            report->gradients_warmup = system.density.evaluations;
-            report->seconds_warmup = now() - started;
+class Chain {
+  public:
+    Chain(const Settings& settings, Hamiltonian& system, Sampler& sampler, Store& store,
+          Point start, Rng& rng, const Output& out, volatile Report* report,
+          const volatile int32_t* stop)
+        : settings_(settings), system_(system), sampler_(sampler), current_(start), rng_(rng),
+          out_(out), report_(report), stop_(stop), warmup_(settings, system, store),
+          averaging_(settings), scratch_(system.point(store)), momentum_(store.vector()),
+          adapts_(settings.step_size <= 0), step_(settings.step_size) {}
+
+    Outcome run() {
+        const double started = now();
+        if (settings_.warmup > 0) warmup_.begin(current_);
+        if (adapts_) {
+            step_ = first_step_size(system_, current_, scratch_, momentum_, rng_,
+                                    settings_.target_accept);
+            averaging_.start(step_);
         }
-        if (transition.diverging && !warm) report->divergences = report->divergences + 1;
-        report->gradients_draws = system.density.evaluations - report->gradients_warmup;
-        report->step_size = step;
-        report->iterations = i + 1;
+        for (int64_t i = 0; i < settings_.warmup + settings_.draws; ++i) {
+            const bool warm = i < settings_.warmup;
+            sampler_.limit(warm ? warmup_.depth_limit(i) : settings_.max_tree_depth);
+            const Transition transition = sampler_(current_, rng_, step_, stop_);
+            if (transition.stopped || *stop_) return kStopped;
+            if (!all_finite(current_.position, system_.dim)) return kRanAway;
+            if (warm) {
+                write(out_.warmup_draws, out_.warmup_stats, i, transition);
+                learn(i + 1, transition);
+                report_->gradients_warmup = system_.density.evaluations;
+                report_->seconds_warmup = now() - started;
+            } else {
+                write(out_.draws, out_.stats, i - settings_.warmup, transition);
+                if (transition.diverging) report_->divergences = report_->divergences + 1;
+                report_->gradients_draws = system_.density.evaluations - report_->gradients_warmup;
+            }
+            report_->iterations = i + 1;
+        }
+        report_->seconds_draws = now() - started - report_->seconds_warmup;
+        report_->step_size = step_;
+        report_->directions = int64_t(system_.metric.rank());
+        return kDone;
     }
-    report->seconds_draws = now() - started - report->seconds_warmup;
-    std::memcpy(out.scale, system.metric.scale(), settings.dim * sizeof(double));
-    return kDone;
-}
+
+  private:
+    void write(double* draws, double* stats, int64_t row, const Transition& transition) {
+        if (draws)
+            std::memcpy(draws + row * settings_.dim, current_.position,
+                        size_t(settings_.dim) * sizeof(double));
+        if (stats)
+            record(stats + row * kStatistics, transition, current_.log_density, step_);
+    }
+
+    void learn(int64_t done, const Transition& transition) {
+        warmup_.update(done, transition.depth, current_);
+        if (!adapts_) return;
+        averaging_.update(transition.acceptance, settings_.target_accept);
+        step_ = done < settings_.warmup ? averaging_.step() : averaging_.averaged_step();
+    }
+
+    const Settings& settings_;
+    Hamiltonian& system_;
+    Sampler& sampler_;
+    Point current_;
+    Rng& rng_;
+    const Output& out_;
+    volatile Report* report_;
+    const volatile int32_t* stop_;
+    Warmup warmup_;
+    DualAveraging averaging_;
+    Point scratch_;
+    double* momentum_;
+    const bool adapts_;
+    double step_;
+};
 
 }  // namespace probgen
 
@@ -87,23 +119,44 @@ PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
         const size_t dim = size_t(settings->dim);
         Store store(dim);
         Rng rng(settings->seed, chain);
-        Hamiltonian system(Density{function, context}, MetricKind(settings->metric), dim, store);
-        Point current = system.point(store);
-        std::memcpy(current.position, initial, dim * sizeof(double));
-        system.evaluate(current);
-        const double value = current.log_density;
-        if (!(value > -INFINITY && value < INFINITY) || !all_finite(current.force, dim))
-            return kBadStart;
+        Hamiltonian system(Density{function, context}, *settings, dim, store);
+        Point start = system.point(store);
+        std::memcpy(start.position, initial, dim * sizeof(double));
+        system.evaluate(start);
+        if (!std::isfinite(start.log_density) || !all_finite(start.force, dim)) return kBadStart;
         if (settings->algorithm == kNuts) {
-            Nuts sampler(system, store, settings->max_energy_error, settings->max_tree_depth);
-            return run(*settings, system, sampler, store, current, rng, *out, report, stop);
+            Nuts nuts(system, store, settings->max_energy_error, settings->max_tree_depth);
+            return Chain<Nuts>(*settings, system, nuts, store, start, rng, *out, report, stop).run();
         }
-        Hmc sampler(system, store, settings->max_energy_error, settings->num_steps,
-                    settings->trajectory_length, settings->jitter);
-        return run(*settings, system, sampler, store, current, rng, *out, report, stop);
+        Hmc hmc(system, store, settings->max_energy_error, settings->num_steps,
+                settings->trajectory_length, settings->jitter);
+        return Chain<Hmc>(*settings, system, hmc, store, start, rng, *out, report, stop).run();
     } catch (const std::bad_alloc&) {
         return kOutOfMemory;
     }
+}
+
+// One leapfrog step under a diagonal metric, for tests of the integrator itself: moves position
+// and momentum in place, returns the change of energy.
+PROBGEN_EXPORT double probgen_leapfrog(const probgen::Settings* settings,
+                                       probgen::DensityFunction function, const void* context,
+                                       const double* scale, double* position, double* momentum,
+                                       double step) {
+    using namespace probgen;
+    const size_t dim = size_t(settings->dim);
+    Store store(dim);
+    Hamiltonian system(Density{function, context}, *settings, dim, store);
+    for (size_t i = 0; i < dim; ++i) system.metric.set_variance(i, scale[i] * scale[i]);
+    Point x = system.point(store);
+    double* p = store.vector();
+    std::memcpy(x.position, position, dim * sizeof(double));
+    std::memcpy(p, momentum, dim * sizeof(double));
+    system.evaluate(x);
+    const double before = 0.5 * dot(p, p, system.n) - x.log_density;
+    const double after = system.leapfrog(x, p, p, step) - x.log_density;
+    std::memcpy(position, x.position, dim * sizeof(double));
+    std::memcpy(momentum, p, dim * sizeof(double));
+    return after - before;
 }
 
 PROBGEN_EXPORT int64_t probgen_sizes(int32_t which) {

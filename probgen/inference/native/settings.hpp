@@ -1,11 +1,11 @@
-// What Python tells the samplers and what they tell Python; mirrored by probgen/inference/adapt/settings.py.
+// What Python tells the samplers and what they tell Python: the mirror of adapt/settings.py.
 #pragma once
 #include <cstdint>
 
 namespace probgen {
 
 enum Algorithm : int64_t { kNuts = 0, kHmc = 1 };
-enum MetricKind : int64_t { kDiagonal = 0, kDense = 1 };
+enum MetricKind : int64_t { kDiagonal = 0, kDense = 1, kLowRank = 2 };
 
 struct Settings {
     int64_t algorithm;
@@ -21,17 +21,25 @@ struct Settings {
     double target_accept;
     double max_energy_error;
     double step_size;            // fixed step size, or 0 to adapt it
-    double shrinkage;            // dual averaging: gamma, t0, kappa of Hoffman & Gelman
-    double offset;
-    double forgetting;
-    double overshoot;            // dual averaging: log step size is drawn to log(overshoot * first)
-    double early_fraction;       // of the warm-up: short windows
-    double final_fraction;       // of the warm-up: metric fixed, step size only
-    double gradient_fraction;    // of what lies between: gradient-based metric
-    int64_t early_window;
-    int64_t late_window;
-    double prior_draws;          // weight, in draws, of the metric's prior
-    double prior_variance;       // value of the dense metric's prior
+    double shrinkage;            // dual averaging: gamma,
+    double offset;               // t0
+    double forgetting;           // and kappa of Hoffman & Gelman
+    double overshoot;            // it is drawn towards log(overshoot * first step size)
+    double final_fraction;       // of the warm-up: metric fixed, only the step size moves
+    double gradient_fraction;    // of the rest: diagonal by gradients, then by variances
+    double young_fraction;       // of the draws so far: those that shape the metric
+    int64_t most_draws;          // at most so many (the dense metric takes more)
+    int64_t first_update;        // until this draw: a diagonal only, at every draw
+    double growth;               // from then on: ratio of successive update times
+    int64_t longest_interval;    // between updates
+    double prior_draws;          // weight, in draws, of the variances' prior
+    double prior_directions;     // the same within the directions
+    int64_t max_directions;      // 0: diagonal only
+    double cutoff;               // eigenvalues between 1/cutoff and cutoff are left alone
+    int64_t first_depth;         // most doublings before first_update
+    int64_t full_every;          // one of so many warm-up trajectories may grow to its end
+    double drift_one;            // drift (sd) below which the others have one doubling fewer
+    double drift_two;            // and two fewer
 };
 
 // One row of statistics per transition, all as doubles.
@@ -45,7 +53,6 @@ struct Output {
     double* stats;          // (draws, kStatistics)
     double* warmup_draws;   // (warmup, dim) or null
     double* warmup_stats;   // (warmup, kStatistics) or null
-    double* scale;          // (dim): square roots of the final metric's diagonal
 };
 
 // Written by the sampler while it runs; Python reads it for progress.
@@ -57,6 +64,7 @@ struct Report {
     double seconds_warmup;
     double seconds_draws;
     double step_size;
+    int64_t directions;       // stretched by the metric, beyond its diagonal
 };
 
 }  // namespace probgen

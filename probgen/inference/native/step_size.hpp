@@ -8,16 +8,15 @@
 
 namespace probgen {
 
+constexpr double kSmallestStep = 1e-10, kLargestStep = 1e7;
+
 class DualAveraging {
   public:
     explicit DualAveraging(const Settings& settings) : settings_(settings) {}
 
-    void restart(double step) {
+    void start(double step) {
         centre_ = std::log(settings_.overshoot * step);
-        log_step_ = std::log(step);
-        average_ = log_step_;
-        error_ = 0;
-        count_ = 0;
+        log_step_ = average_ = std::log(step);
     }
 
     void update(double acceptance, double target) {
@@ -25,6 +24,7 @@ class DualAveraging {
         const double rate = 1 / (count_ + settings_.offset);
         error_ = (1 - rate) * error_ + rate * (target - acceptance);
         log_step_ = centre_ - std::sqrt(count_) / settings_.shrinkage * error_;
+        log_step_ = std::min(std::max(log_step_, std::log(kSmallestStep)), std::log(kLargestStep));
         const double weight = std::pow(count_, -settings_.forgetting);
         average_ = weight * log_step_ + (1 - weight) * average_;
     }
@@ -51,7 +51,7 @@ inline double first_step_size(Hamiltonian& system, const Point& start, Point& sc
         if (direction != 0 && wanted != direction) break;
         direction = wanted;
         step *= direction > 0 ? 2 : 0.5;
-        if (step > 1e7 || step < 1e-10) break;
+        if (step > kLargestStep || step < kSmallestStep) break;
     }
     return step;
 }

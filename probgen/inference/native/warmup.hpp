@@ -1,16 +1,17 @@
-// Warm-up: which draws shape the metric, when, and how.
+// Warm-up: when the metric is shaped, from which draws, and how long trajectories may be.
 //
-// Two estimators run side by side: the foreground one shapes the metric, the background one is
-// younger and takes over when it has seen a window of draws. The diagonal metric starts from
-// sqrt(var position / var gradient), which is right for a Gaussian after very few draws, and
-// ends with the regularised variance, which serves skewed and heavy-tailed targets better.
-// The dense metric is the regularised covariance, taken over at the ends of growing windows.
+// Updates come at growing intervals and use the younger part of all draws so far. The diagonal
+// is sqrt(var position / var gradient) at first, which is right for a Gaussian after very few
+// draws, and the regularised variance later, which serves skewed and heavy-tailed coordinates
+// better. The final part of the warm-up leaves the metric alone and settles the step size.
+//
+// A warm-up draw need not be independent of the last one: while the chain mixes (its halves agree),
+// most trajectories stop one or two doublings short of where the latest full one ended.
 #pragma once
-#include <utility>
-#include <vector>
+#include <algorithm>
 
 #include "hamiltonian.hpp"
-#include "moments.hpp"
+#include "history.hpp"
 #include "settings.hpp"
 
 namespace probgen {
@@ -18,88 +19,111 @@ namespace probgen {
 class Warmup {
   public:
     Warmup(const Settings& settings, Hamiltonian& system, Store& store)
-        : settings_(settings), system_(system), gradient_(store.vector()),
-          foreground_(system.dim, store, false),
-          background_(system.dim, store, settings.metric == kDense) {
-        early_ = int64_t(settings.early_fraction * double(settings.warmup));
-        last_ = settings.warmup - int64_t(settings.final_fraction * double(settings.warmup));
-        by_gradient_ = early_ + int64_t(settings.gradient_fraction * double(last_ - early_));
-        dense_window_ = settings.early_window * 4;
-        if (settings.metric == kDense)
-            covariance_ = store.block(system.dim * system.n * kLanes);
+        : settings_(settings), system_(system),
+          last_(settings.warmup - int64_t(settings.final_fraction * double(settings.warmup))),
+          gradient_(store.vector()), deviation_(store.vector()),
+          history_(system.dim, capacity(), store), moments_(system.dim, store),
+          directions_(system.dim, capacity(), settings, store) {
+        if (settings.metric == kDense) covariance_ = store.block(system.dim * system.n * kLanes);
     }
 
     // Scale every coordinate by its gradient: the best guess from one point.
     void begin(Point& current) {
         system_.metric.gradient(current.force, gradient_);
-        if (!system_.metric.diagonal()) return;
-        for (size_t i = 0; i < system_.dim; ++i) {
-            const double size = __builtin_fabs(gradient_[i]);
-            if (size > 1e-10 && size < 1e10) system_.metric.set_scale(i, 1 / __builtin_sqrt(size));
-        }
+        for (size_t i = 0; i < system_.dim; ++i)
+            system_.metric.set_variance(i, 1 / std::fabs(gradient_[i]));
         system_.metric.force(gradient_, current.force);
     }
 
-    // After warm-up draw `draw` (from 0): true if the metric has changed so much that the step
-    // size must be sought anew.
-    bool update(int64_t draw, Point& current) {
-        if (draw >= last_) return false;
-        system_.metric.gradient(current.force, gradient_);
-        background_.add(current.position, gradient_);
-        if (!system_.metric.diagonal()) return update_dense(draw, current);
-        foreground_.add(current.position, gradient_);
-        const int64_t window = draw < early_ ? settings_.early_window : settings_.late_window;
-        if (background_.count >= double(window)) {
-            std::swap(foreground_, background_);
-            background_.reset();
+    // Most doublings of the trajectory after `done` draws.
+    int64_t depth_limit(int64_t done) const {
+        if (done < settings_.first_update && done < last_)
+            return std::min(settings_.first_depth, settings_.max_tree_depth);
+        return full(done) ? settings_.max_tree_depth : std::max(int64_t(1), depth_ - fewer_);
+    }
+
+    // Learn from the transition that makes `done` draws.
+    void update(int64_t done, int64_t depth, Point& current) {
+        if (full(done - 1)) depth_ = depth;
+        if (done > last_) return;
+        Metric& metric = system_.metric;
+        metric.gradient(current.force, gradient_);
+        history_.add(current.position, gradient_);
+        const size_t count = std::min(history_.count(), young(done));
+        if ((done < next_ && done < last_) || count < 3) return;
+        const bool early = done < settings_.first_update;
+        next_ = early ? done + 1 : time_after(done);
+        moments_.take(history_, count);
+        for (size_t i = 0; i < system_.dim; ++i) metric.set_variance(i, variance(i, count, done));
+        if (settings_.max_directions > 0 && !early) {
+            directions_.find(history_, moments_, count, metric.scale());
+            metric.set_directions(directions_);
         }
-        if (foreground_.count >= 3) {
-            for (size_t i = 0; i < system_.dim; ++i) update_scale(i, draw >= by_gradient_);
-            system_.metric.force(gradient_, current.force);
-        }
-        return false;
+        if (settings_.metric == kDense && count >= 2 * system_.dim) set_covariance(count);
+        metric.force(gradient_, current.force);
+        const double drift = moments_.drift();
+        fewer_ = early ? 0 : drift < settings_.drift_two ? 2 : drift < settings_.drift_one ? 1 : 0;
     }
 
   private:
-    void update_scale(size_t i, bool by_variance) {
-        const double balanced =
-            __builtin_sqrt(foreground_.variance(i) / foreground_.gradient_variance(i));
-        double variance = balanced;
-        if (by_variance) {
-            const double prior = settings_.prior_draws;
-            variance = (foreground_.count * foreground_.variance(i) + prior * balanced) /
-                       (foreground_.count + prior);
-        }
-        if (variance > 1e-20 && variance < 1e20)
-            system_.metric.set_scale(i, __builtin_sqrt(variance));
+    size_t capacity() const {
+        const int64_t most = settings_.metric == kDense ? last_ : settings_.most_draws;
+        return size_t(std::max(std::min(last_, most), int64_t(3)));
     }
 
-    bool update_dense(int64_t draw, Point& current) {
-        const bool over = draw + 1 == last_;
-        if (background_.count < double(dense_window_) && !over) return false;
-        if (!over && last_ - draw < 2 * dense_window_) return false;
-        const double count = background_.count, prior = settings_.prior_draws;
-        if (count < 3) return false;
-        const double weight = count / (count + prior);
-        const double ridge = settings_.prior_variance * prior / (count + prior);
-        for (size_t i = 0; i < system_.dim; ++i) {
-            double* row = system_.metric.row(covariance_, i);
-            for (size_t j = 0; j <= i; ++j) row[j] = weight * background_.covariance(i, j);
-            row[i] += ridge;
+    size_t young(int64_t done) const {
+        return std::max(size_t(3), size_t(settings_.young_fraction * double(done)));
+    }
+
+    bool full(int64_t done) const {
+        return fewer_ == 0 || done >= last_ || done % settings_.full_every == 0;
+    }
+
+    int64_t time_after(int64_t done) const {
+        const int64_t grown = int64_t(settings_.growth * double(done));
+        const int64_t next = std::min(grown, done + settings_.longest_interval);
+        return next + settings_.longest_interval / 2 > last_ ? last_ : next;
+    }
+
+    double variance(size_t i, size_t count, int64_t done) const {
+        const double variance = moments_.position_variance[i];
+        const double balanced = std::sqrt(variance / moments_.gradient_variance[i]);
+        if (double(done) < settings_.gradient_fraction * double(last_)) return balanced;
+        const double size = double(count), prior = settings_.prior_draws;
+        return (size * variance + prior * balanced) / (size + prior);
+    }
+
+    // The covariance of the young draws, correlations shrunk by the prior's draws.
+    void set_covariance(size_t count) {
+        const size_t length = system_.n * kLanes;
+        const double size = double(count), weight = size / (size + settings_.prior_draws);
+        std::memset(covariance_, 0, system_.dim * length * sizeof(double));
+        for (size_t t = 0; t < count; ++t) {
+            for (size_t j = 0; j < system_.n; ++j)
+                packs(deviation_)[j] =
+                    packs(history_.position(t))[j] - packs(moments_.position_mean)[j];
+            for (size_t i = 0; i < system_.dim; ++i) {
+                const double x = deviation_[i] * weight / (size - 1);
+                for (size_t j = 0; j < packs_for(i + 1); ++j)
+                    packs(covariance_ + i * length)[j] += x * packs(deviation_)[j];
+            }
         }
-        if (!system_.metric.set_covariance(covariance_)) return false;
-        system_.metric.force(gradient_, current.force);
-        background_.reset();
-        dense_window_ *= 2;
-        return true;
+        for (size_t i = 0; i < system_.dim; ++i)
+            covariance_[i * length + i] = moments_.position_variance[i];
+        system_.metric.set_covariance(covariance_);
     }
 
     const Settings& settings_;
     Hamiltonian& system_;
-    double* gradient_;
-    Moments foreground_, background_;
+    const int64_t last_;
+    double *gradient_, *deviation_;
+    History history_;
+    Moments moments_;
+    Directions directions_;
     double* covariance_ = nullptr;
-    int64_t early_, last_, by_gradient_, dense_window_;
+    int64_t next_ = 3;
+    int64_t depth_ = 0;   // of the latest trajectory that was free to end by itself
+    int64_t fewer_ = 0;   // doublings taken off the others
 };
 
 }  // namespace probgen

@@ -1,0 +1,149 @@
+"""Which node of the graph computes a tensor, found through the tensor's memory.
+
+Tensors are known by their storage and the geometry with which they read it, so that views and
+aliases need no bookkeeping. A storage that is written in place is a flat vector, read and
+written through strides; every write makes a new node.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.fx import Graph, Node
+
+from probgen.compile.location import program_line
+from probgen.errors import UnsupportedOperation
+
+__all__ = ["Memory"]
+
+aten = torch.ops.aten
+Geometry = tuple[int, tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass
+class _Storage:
+    """What is known of one block of memory: nodes by the geometry through which it is read.
+
+    `flat` is the whole block as a vector: made from `first`, the value that it was created
+    with, when a write or an unforeseen view needs it. The tensor is held, so that no other
+    gets its address.
+    """
+
+    tensor: torch.Tensor
+    views: dict[Geometry, Node] = field(default_factory=dict)
+    first: Geometry | None = None
+    flat: Node | None = None
+
+
+class Memory:
+    """Nodes of `graph` by the tensors that they compute; `constants` by their nodes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.constants: dict[Node, torch.Tensor] = {}
+        self._storages: dict[int, _Storage] = {}
+        self._snapshots: dict[tuple, tuple[torch.Tensor, Node]] = {}
+
+    def traces(self, tensor: torch.Tensor) -> bool:
+        """Whether the value of `tensor` depends on the inputs."""
+        return _address(tensor) in self._storages
+
+    def register(self, tensor: torch.Tensor, node: Node) -> None:
+        """Note that `node` computes `tensor`."""
+        key, where = _address(tensor), _geometry(tensor)
+        storage = self._storages.get(key)
+        if storage is None:
+            self._storages[key] = _Storage(tensor, {where: node}, where)
+        else:
+            storage.views.setdefault(where, node)
+
+    def node_of(self, tensor: torch.Tensor) -> Node:
+        """The node that computes `tensor`; that of a constant when it is not traced."""
+        storage = self._storages.get(_address(tensor))
+        if storage is None:
+            return self._constant(tensor)
+        where = _geometry(tensor)
+        if where not in storage.views:
+            if tensor.dtype != storage.tensor.dtype:
+                raise UnsupportedOperation(
+                    f"{program_line()}reads the bits of {storage.tensor.dtype} as {tensor.dtype}"
+                )
+            offset, size, stride = where
+            storage.views[where] = self._call(
+                aten.as_strided.default, self._flat(storage), size, stride, offset
+            )
+        return storage.views[where]
+
+    def write(self, target: torch.Tensor, node: Node) -> None:
+        """Note that `node` computes what has been, or will now be, written to `target`."""
+        where = _geometry(target)
+        storage = self._storages.setdefault(_address(target), _Storage(target))
+        if target.is_contiguous() and target.numel() == _block(target).numel():
+            storage.first, storage.flat = where, None
+        else:
+            offset, size, stride = where
+            if any(n > 1 and step == 0 for n, step in zip(size, stride, strict=True)):
+                raise UnsupportedOperation(f"{program_line()}writes to an expanded tensor")
+            storage.flat = self._call(
+                aten.as_strided_scatter.default, self._flat(storage), node, size, stride, offset
+            )
+            storage.first = None
+        storage.views = {where: node}
+
+    def _constant(self, tensor: torch.Tensor) -> Node:
+        """A node for the present value of an untraced tensor."""
+        version = -1 if tensor.is_inference() else tensor._version
+        key = (_address(tensor), _geometry(tensor), tensor.dtype, version)
+        if key not in self._snapshots:
+            node = self.graph.get_attr(f"constant{len(self.constants)}")
+            self.constants[node] = tensor.detach().clone()
+            # The tensor is held, so that no other gets its address.
+            self._snapshots[key] = (tensor, node)
+        return self._snapshots[key][1]
+
+    def _flat(self, storage: _Storage) -> Node:
+        if storage.flat is not None:
+            return storage.flat
+        whole = _block(storage.tensor)
+        if storage.first is None:
+            storage.flat = self._constant(whole)
+            return storage.flat
+        offset, size, stride = storage.first
+        node = storage.views[storage.first]
+        order = sorted(range(len(size)), key=lambda d: -stride[d])
+        ordered = torch.empty_strided(
+            [size[d] for d in order], [stride[d] for d in order], device="meta"
+        )
+        if ordered.is_contiguous() and offset == 0 and math.prod(size) == whole.numel():
+            node = self._call(aten.permute.default, node, tuple(order))
+            storage.flat = self._call(aten.view.default, node, (-1,))
+        else:
+            zeros = self._constant(torch.zeros_like(whole))
+            storage.flat = self._call(
+                aten.as_strided_scatter.default, zeros, node, size, stride, offset
+            )
+        return storage.flat
+
+    def _call(self, func: Callable[..., Any], *args: Any) -> Node:
+        return self.graph.call_function(func, args)
+
+
+def _address(tensor: torch.Tensor) -> int:
+    try:
+        return tensor.untyped_storage()._cdata
+    except (NotImplementedError, RuntimeError):  # sparse tensors have no such thing
+        return -1
+
+
+def _geometry(tensor: torch.Tensor) -> Geometry:
+    return int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride()
+
+
+def _block(tensor: torch.Tensor) -> torch.Tensor:
+    """The whole memory behind a tensor, as a vector."""
+    count = tensor.untyped_storage().nbytes() // tensor.element_size()
+    return torch.as_strided(tensor.detach(), (count,), (1,), 0)
