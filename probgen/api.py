@@ -145,12 +145,14 @@ def predict(
     tensors = as_tensors(data)
     check_names(model, tensors)
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    sampled = tree["unconstrained_posterior"] if "unconstrained_posterior" in tree else posterior
+    latent_names = set(sampled.data_vars)
     latent = {
         str(name): array.transpose("chain", "draw", ...).values.reshape(
             chains * draws, *array.shape[2:]
         )
         for name, array in posterior.data_vars.items()
-        if name in tree.get("unconstrained_posterior", posterior)
+        if name in latent_names
     }
     simulated = simulate(Program(model, tensors), latent, seed)
     unknown = sorted(set(sites or ()) - set(simulated))
@@ -171,7 +173,7 @@ def predict(
 
 
 def _coordinates(
-    posterior: xr.Dataset, variables: Mapping[str, Variable]
+    posterior: Any, variables: Mapping[str, Variable]
 ) -> dict[str, Sequence[Any]]:
     """Labels of plates that still have the length they had in the fit."""
     sizes = {
@@ -181,7 +183,7 @@ def _coordinates(
         if plate
     }
     return {
-        dim: posterior.coords[dim].values
+        dim: list(posterior.coords[dim].values)
         for dim, size in sizes.items()
         if dim in posterior.coords and posterior.sizes[dim] == size
     }

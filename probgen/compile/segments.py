@@ -101,17 +101,23 @@ def _pack(index: Node) -> Packing:
     by_size = np.argsort(-counts, kind="stable")
     by_group = np.argsort(values, kind="stable")
     first = np.concatenate([[0], np.cumsum(counts)])
-    packs = [by_size[i : i + LANES] for i in range(0, len(by_size), LANES)]
-    order, starts, rows, lengths, ids = [], [], [], [], []
-    for pack in packs:
-        height = int(counts[pack[0]])
+    packs = -(-len(groups) // LANES)
+    lengths = np.zeros((packs, LANES), dtype=int)
+    ids = np.zeros((packs, LANES), dtype=int)
+    order = []
+    for number in range(packs):
+        pack = by_size[number * LANES : (number + 1) * LANES]
+        height = counts[pack[0]]
         lanes = [by_group[first[g] : first[g] + counts[g]] for g in pack]
         lanes += [lanes[0][:1]] * (LANES - len(pack))
         columns = [np.pad(lane, (0, height - len(lane)), mode="edge") for lane in lanes]
-        starts.append(sum(map(len, order)))
         order.append(np.stack(columns, axis=1).reshape(-1))
-        rows.append(height)
-        lengths += [int(counts[g]) for g in pack] + [0] * (LANES - len(pack))
-        ids += [int(groups[g]) for g in pack] + [int(groups[pack[0]])] * (LANES - len(pack))
-    starts, rows, ids = (np.asarray(item, dtype=np.int32) for item in (starts, rows, ids))
-    return Packing(index, np.concatenate(order), starts, rows, np.asarray(lengths, float), ids)
+        lengths[number, : len(pack)] = counts[pack]
+        ids[number] = groups[pack[0]]
+        ids[number, : len(pack)] = groups[pack]
+    sizes = np.array([len(rows) for rows in order])
+    return Packing(
+        index, np.concatenate(order), (np.cumsum(sizes) - sizes).astype(np.int32),
+        (sizes // LANES).astype(np.int32), lengths.reshape(-1).astype(float),
+        ids.reshape(-1).astype(np.int32),
+    )

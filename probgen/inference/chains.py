@@ -102,6 +102,12 @@ class Chains:
             raise SamplingError(
                 "The sampler ran out of memory; ask for fewer draws or chains, or metric='diag'."
             )
+        if RAN_AWAY in self.outcomes:
+            raise SamplingError(
+                f"Chain {self.outcomes.index(RAN_AWAY)} ran off to infinity: the posterior is "
+                "improper (it has no finite mass in some direction). Give every latent site a "
+                "proper prior, or data that inform it."
+            )
         kept, draws, warmup = self._rectangle()
         unconstrained = self.draws[kept, :draws]
         result = Draws(

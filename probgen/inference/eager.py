@@ -16,7 +16,7 @@ from probgen.inference.adapt.metric import Metric
 from probgen.inference.adapt.settings import HMC_ALGORITHM, Report, Settings
 from probgen.inference.adapt.step_size import DualAveraging, first_step_size
 from probgen.inference.adapt.warmup import Warmup
-from probgen.inference.chains import BAD_START, DONE, Chains
+from probgen.inference.chains import BAD_START, DONE, RAN_AWAY, Chains
 from probgen.inference.method import DensityLike, Draws, Plan
 from probgen.inference.phase_space import Hamiltonian, Point
 from probgen.inference.transitions import Transition, hmc_transition, nuts_transition
@@ -48,7 +48,7 @@ class _Chain:
         self.index = chain
         self.report: Report = chains.reports[chain]
         self.rng = np.random.default_rng([int(self.settings.seed), chain])
-        self.system = Hamiltonian(density, Metric(self.settings.metric, density.dim))
+        self.system = Hamiltonian(density, Metric(density.dim))
         self.shown = time.perf_counter()
 
     def run(self) -> int:
@@ -66,21 +66,23 @@ class _Chain:
             point = self._reseen(point)
         if adapts:
             step = first_step_size(system, point, self.rng, target)
-            averaging.restart(step)
+            averaging.start(step)
+        self.report.gradients_warmup = system.evaluations
         for i in range(settings.warmup + settings.draws):
-            result = transition_of(system, point, step, self.rng, settings)
+            warm = i < settings.warmup
+            limit = warmup.depth_limit(i) if warm else settings.max_tree_depth
+            result = transition_of(system, point, step, limit, self.rng, settings)
             point = result.point
+            if not np.isfinite(point.position).all():
+                return RAN_AWAY
             self._record(i, result, step)
-            if i < settings.warmup:
-                if adapts:
-                    averaging.update(result.acceptance, target)
-                sought = warmup.update(i, point)
+            if warm:
+                warmup.update(i + 1, result.depth, point)
                 point = self._reseen(point)
-                if adapts:
-                    if sought:
-                        averaging.restart(first_step_size(system, point, self.rng, target))
-                    last = i + 1 == settings.warmup
-                    step = averaging.averaged_step if last else averaging.step
+            if warm and adapts:
+                averaging.update(result.acceptance, target)
+                last = i + 1 == settings.warmup
+                step = averaging.averaged_step if last else averaging.step
             self._tell(i, result, step, started)
         return DONE
 
@@ -111,6 +113,7 @@ class _Chain:
         report.gradients_draws = self.system.evaluations - report.gradients_warmup
         report.seconds_draws = now - started - report.seconds_warmup
         report.step_size = step
+        report.directions = self.system.metric.rank
         report.iterations = i + 1
         if self.plan.progress and now - self.shown > PROGRESS_SECONDS:
             self.shown = now

@@ -55,7 +55,7 @@ def run(method: Any, density: DensityLike, plan: Plan, **values: Any) -> Draws:
     if method.metric == "dense" and density.dim > LARGEST_DENSE:
         raise OptionError(
             f"{method.name}(metric='dense'): the model has {density.dim} coordinates and a dense "
-            f"metric serves up to {LARGEST_DENSE}; take metric='diag'."
+            f"metric serves up to {LARGEST_DENSE}; take metric='low_rank'."
         )
     settings = make_settings(
         method.metric,

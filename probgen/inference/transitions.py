@@ -93,15 +93,16 @@ def _turns(a: _Piece, b: _Piece) -> bool:
 
 
 def nuts_transition(
-    system: Hamiltonian, start: Point, step: float, rng: np.random.Generator, settings: Settings
-) -> Transition:
-    """One draw of the No-U-Turn sampler from `start`, with leapfrog steps of size `step`."""
+    system: Hamiltonian, start: Point, step: float, limit: int, rng: np.random.Generator,
+    settings: Settings,
+) -> Transition:  # fmt: skip
+    """One draw of the No-U-Turn sampler from `start`: steps of size `step`, `limit` doublings."""
     momentum = rng.standard_normal(start.position.size)
     initial_energy = energy_of(start, momentum)
     result = Transition(start, initial_energy)
     ends = [(start, momentum), (start, momentum)]
     total, log_weight = momentum, 0.0
-    while result.depth < settings.max_tree_depth:
+    while result.depth < limit:
         side = int(rng.integers(2))
         signed = step if side else -step
         subtree = _Subtree(system, rng, settings, initial_energy, ends[side], signed, result)
@@ -116,16 +117,17 @@ def nuts_transition(
         total, ends[side] = total + added.total, subtree.end
         if _turns(so_far, added):
             break
-        result.reached_max_depth = result.depth == settings.max_tree_depth
+    result.reached_max_depth = result.depth == settings.max_tree_depth
     result.acceptance /= max(1, result.steps)
     result.energy_error = result.energy - initial_energy
     return result
 
 
 def hmc_transition(
-    system: Hamiltonian, start: Point, step: float, rng: np.random.Generator, settings: Settings
-) -> Transition:
-    """One draw of HMC from `start`; the number of steps follows from the settings."""
+    system: Hamiltonian, start: Point, step: float, limit: int, rng: np.random.Generator,
+    settings: Settings,
+) -> Transition:  # fmt: skip
+    """One draw of HMC from `start`; the number of steps follows from the settings, not `limit`."""
     momentum = rng.standard_normal(start.position.size)
     initial_energy = energy = energy_of(start, momentum)
     result = Transition(start, initial_energy)

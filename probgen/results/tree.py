@@ -96,7 +96,8 @@ def build_tree(
 def _dataset(
     variables: Mapping[str, Variable], labels: Labels, indexes: dict[tuple[str, int], PandasIndex]
 ) -> xr.Dataset:
-    arrays, sizes = {}, {}
+    arrays: dict[str, xr.Variable] = {}
+    sizes: dict[str, int] = {}
     for name, variable in variables.items():
         dims = labels.of(name, variable)
         arrays[name] = xr.Variable(dims, variable.values)

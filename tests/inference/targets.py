@@ -108,7 +108,7 @@ def _skewed() -> Target:
     return Target("skewed", body, python, mean, sd)
 
 
-def _heavy_tailed(dim: int = 3) -> Target:
+def _heavy_tailed(name: str, dim: int) -> Target:
     """Student-t with 5 degrees of freedom: the fewest under which a variance can be checked."""
 
     def python(q: np.ndarray) -> tuple[float, np.ndarray]:
@@ -121,7 +121,7 @@ def _heavy_tailed(dim: int = 3) -> Target:
         value -= 3 * std::log1p(q[i] * q[i] / 5);
     }
     return value;"""
-    return Target("heavy_tailed", body, python, np.zeros(dim), np.full(dim, np.sqrt(5 / 3)))
+    return Target(name, body, python, np.zeros(dim), np.full(dim, np.sqrt(5 / 3)))
 
 
 def _noncentred_funnel() -> Target:
@@ -192,13 +192,13 @@ def _truncated() -> Target:
 
 
 GAUSSIAN, CORRELATED, SKEWED = _gaussian(), _correlated(), _skewed()
-HEAVY_TAILED, FUNNEL, BOUNDED = _heavy_tailed(), _noncentred_funnel(), _bounded()
-TRUNCATED = _truncated()
+HEAVY_TAILED, FUNNEL, BOUNDED = _heavy_tailed("heavy_tailed", 3), _noncentred_funnel(), _bounded()
+TRUNCATED, WIDE = _truncated(), _heavy_tailed("wide", 20)
 EASY = (SKEWED, HEAVY_TAILED, FUNNEL, BOUNDED)
 TARGETS = (GAUSSIAN, CORRELATED, *EASY)
 
 
 @lru_cache(maxsize=1)
 def _library():
-    bodies = {target.name: (target.dim, target.body) for target in (*TARGETS, TRUNCATED)}
+    bodies = {target.name: (target.dim, target.body) for target in (*TARGETS, TRUNCATED, WIDE)}
     return build(functions_source(bodies), "test-targets")

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from probgen.errors import OptionError
+from probgen.inference.adapt.settings import METRICS
 from probgen.inference.nuts import NUTS
 from tests.inference.conformance import check_moments, conforms, effective_sample_size, run
 from tests.inference.densities import native_density
 from tests.inference.targets import (
+    BOUNDED,
     CORRELATED,
     EASY,
     GAUSSIAN,
@@ -48,14 +50,14 @@ def test_the_twins_of_a_target_agree_and_their_gradient_is_right(target):
         np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("metric", ["diag", "dense"])
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("target", TARGETS, ids=name_of)
 def test_native_engine(target, metric):
     result = conforms(NUTS(metric=metric), target, target.native(), draws=10_000, threads=2)
     assert result.summary["engine"] == "native"
 
 
-@pytest.mark.parametrize("metric", ["diag", "dense"])
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("target", (GAUSSIAN, *EASY), ids=name_of)
 def test_python_engine(target, metric):
     if (target, metric) == (GAUSSIAN, "dense"):
@@ -115,13 +117,14 @@ def test_statistics():
     assert result.summary["interrupted"] is False
 
 
-def test_dense_metric_needs_fewer_gradients_on_correlated_coordinates():
+def test_metrics_that_untie_correlations_need_fewer_gradients():
     efficiency = {}
-    for metric in ("diag", "dense"):
+    for metric in METRICS:
         result = run(NUTS(metric=metric), CORRELATED.native(), draws=4000)
         ess = effective_sample_size(result.unconstrained).min()
         efficiency[metric] = ess / result.summary["gradient_evaluations"]
-    assert efficiency["dense"] > 5 * efficiency["diag"]
+    others = set(METRICS) - {"diag"}
+    assert min(efficiency[metric] for metric in others) > 5 * efficiency["diag"], efficiency
 
 
 def test_centred_funnel_is_flagged():
@@ -159,10 +162,9 @@ def test_same_seed_same_draws_others_differ(engine):
 
 def test_any_integer_is_a_seed():
     for seed in (0, -3, 2**70):
-        assert np.isfinite(run(NUTS(), SKEWED.native(), seed=abs(seed), draws=5).stats["lp"]).all()
-        plan = dict(draws=5, warmup=5, initial=[0.0, 0.0])
-        result = run(NUTS(), SKEWED.eager(), **{**plan, "seed": seed})
-        assert np.isfinite(result.stats["lp"]).all()
+        for density in (SKEWED.native(), SKEWED.eager()):
+            result = run(NUTS(), density, seed=seed, draws=5, warmup=5, initial=[0.0, 0.0])
+            assert np.isfinite(result.stats["lp"]).all()
 
 
 @pytest.mark.parametrize("engine", ["native", "eager"])
@@ -175,7 +177,7 @@ def test_no_draws_and_no_warmup(engine):
     assert np.isfinite(result.warmup_unconstrained).all()
     result = run(NUTS(), density, draws=20, warmup=0)
     assert np.isfinite(result.unconstrained).all()
-    assert result.summary["gradient_evaluations_warmup"] == 0
+    assert result.summary["gradient_evaluations"] == result.stats["n_steps"].sum()
 
 
 def test_progress_is_told_from_the_first_to_the_last_transition():
@@ -196,7 +198,7 @@ def test_progress_is_told_from_the_first_to_the_last_transition():
         ({"max_tree_depth": 21}, "from 1 to 20"),
         ({"max_tree_depth": 2.5}, "integer"),
         ({"max_tree_depth": True}, "integer"),
-        ({"metric": "unit"}, "'diag', 'dense'"),
+        ({"metric": "unit"}, "'diag'"),
         ({"step_size": 0.0}, "step_size=0.0"),
         ({"step_size": float("inf")}, "step_size=inf"),
         ({"max_energy_error": 0.0}, "max_energy_error=0.0"),
@@ -215,6 +217,5 @@ def test_a_method_is_a_value():
 
 
 def test_bounded_draws_stay_inside():
-    bounded = next(target for target in TARGETS if target.name == "bounded")
-    draws = sigmoid(run(NUTS(), bounded.native()).unconstrained)
+    draws = sigmoid(run(NUTS(), BOUNDED.native()).unconstrained)
     assert ((draws > 0) & (draws < 1)).all()

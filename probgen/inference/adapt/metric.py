@@ -1,13 +1,14 @@
-"""Euclidean metrics in numpy: diagonal or dense, the twins of `native/metric.hpp`.
+"""Euclidean metrics in numpy, the twin of `native/metric.hpp`.
 
-The inverse mass matrix is L L^T; `velocity` is L p, `force` is L^T g.
+The inverse mass matrix is L L^T; `velocity` is L p, `force` is L^T g. L is a diagonal, a diagonal
+after a stretch along a few directions, or a full lower triangle.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from probgen.inference.adapt.settings import DENSE
+from probgen.inference.adapt.directions import Directions
 
 __all__ = ["Metric"]
 
@@ -15,29 +16,49 @@ __all__ = ["Metric"]
 class Metric:
     """A linear change of coordinates under which the posterior should look standard normal."""
 
-    def __init__(self, kind: int, dim: int):
-        self.dense = kind == DENSE
+    def __init__(self, dim: int):
         self.scale = np.ones(dim)
-        self.factor = np.eye(dim) if self.dense else None
+        self._directions = np.empty((0, dim))
+        self._longer = np.empty(0)
+        self._factor: np.ndarray | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of stretched directions."""
+        return len(self._directions)
 
     def velocity(self, momentum: np.ndarray) -> np.ndarray:
         """Rate of change of the position under a whitened momentum."""
-        return self.scale * momentum if self.factor is None else self.factor @ momentum
+        if self._factor is not None:
+            return self._factor @ momentum
+        return self.scale * self._stretched(momentum)
 
     def force(self, gradient: np.ndarray) -> np.ndarray:
         """The gradient as seen from the whitened space."""
-        return self.scale * gradient if self.factor is None else gradient @ self.factor
+        if self._factor is not None:
+            return gradient @ self._factor
+        return self._stretched(self.scale * gradient)
 
     def set_variances(self, variances: np.ndarray) -> None:
         """Take a diagonal; entries that are not sensible positive numbers keep their value."""
         good = (variances > 1e-20) & (variances < 1e20)
         self.scale = np.where(good, np.sqrt(np.where(good, variances, 1.0)), self.scale)
 
+    def set_directions(self, directions: Directions) -> None:
+        """Stretch along `directions`, and scale all the rest by their `bulk`."""
+        self.scale = self.scale * directions.bulk
+        self._directions = directions.vectors
+        self._longer = np.sqrt(directions.values) - 1
+
     def set_covariance(self, covariance: np.ndarray) -> bool:
-        """Take a dense covariance; False, and no change, if it is not positive definite."""
+        """Take a full covariance; False, and no change, if it is not positive definite."""
         try:
-            self.factor = np.linalg.cholesky(covariance)
+            self._factor = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
             return False
-        self.scale = np.sqrt(np.diag(covariance))
         return True
+
+    def _stretched(self, x: np.ndarray) -> np.ndarray:
+        if not len(self._directions):
+            return x
+        return x + (self._longer * (self._directions @ x)) @ self._directions

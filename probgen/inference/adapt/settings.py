@@ -9,8 +9,19 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-__all__ = ["DENSE", "DIAGONAL", "HMC_ALGORITHM", "LOW_RANK", "METRICS", "NUTS_ALGORITHM", "STATISTICS", "Output",
-           "Report", "Settings", "make_settings"]
+__all__ = [
+    "DENSE",
+    "DIAGONAL",
+    "HMC_ALGORITHM",
+    "LOW_RANK",
+    "METRICS",
+    "NUTS_ALGORITHM",
+    "STATISTICS",
+    "Output",
+    "Report",
+    "Settings",
+    "make_settings",
+]
 
 NUTS_ALGORITHM, HMC_ALGORITHM = 0, 1
 DIAGONAL, DENSE, LOW_RANK = 0, 1, 2

@@ -14,6 +14,8 @@ from probgen.inference.phase_space import Hamiltonian, Point, energy_of
 
 __all__ = ["DualAveraging", "first_step_size"]
 
+SMALLEST, LARGEST = 1e-10, 1e7
+
 
 class DualAveraging:
     """Drives the mean acceptance probability to its target by moving log(step)."""
@@ -21,8 +23,8 @@ class DualAveraging:
     def __init__(self, settings: Settings):
         self.settings = settings
 
-    def restart(self, step: float) -> None:
-        """Forget the past and start from `step`."""
+    def start(self, step: float) -> None:
+        """Start from the step size `step`."""
         self.centre = math.log(self.settings.overshoot * step)
         self.log_step = self.average = math.log(step)
         self.error, self.count = 0.0, 0
@@ -34,6 +36,7 @@ class DualAveraging:
         rate = 1 / (self.count + settings.offset)
         self.error = (1 - rate) * self.error + rate * (target - acceptance)
         self.log_step = self.centre - math.sqrt(self.count) / settings.shrinkage * self.error
+        self.log_step = min(max(self.log_step, math.log(SMALLEST)), math.log(LARGEST))
         weight = self.count**-settings.forgetting
         self.average = weight * self.log_step + (1 - weight) * self.average
 
@@ -62,6 +65,6 @@ def first_step_size(
             break
         direction = wanted
         step *= 2.0**direction
-        if not 1e-10 <= step <= 1e7:
+        if not SMALLEST <= step <= LARGEST:
             break
     return step

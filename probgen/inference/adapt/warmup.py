@@ -1,34 +1,18 @@
-"""Warm-up in numpy: which draws shape the metric, when, and how; the twin of `native/warmup.hpp`.
+"""Warm-up in numpy: when the metric is shaped, from which draws, how long trajectories may be.
 
-A foreground estimator shapes the metric while a younger one grows behind it. The diagonal metric
-starts as sqrt(var position / var gradient) and ends as the regularised variance; the dense one is
-the regularised covariance over growing windows.
+The twin of `native/warmup.hpp`: updates at growing intervals from the younger part of the draws;
+a diagonal by gradients, then by variances; most trajectories cut short while the chain mixes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from probgen.inference.adapt.settings import Settings
+from probgen.inference.adapt.directions import find_directions
+from probgen.inference.adapt.settings import DENSE, Settings
 from probgen.inference.phase_space import Hamiltonian, Point
 
 __all__ = ["Warmup"]
-
-
-class _Window:
-    """Positions and gradients of the recent past."""
-
-    def __init__(self) -> None:
-        self.positions: list[np.ndarray] = []
-        self.gradients: list[np.ndarray] = []
-
-    def add(self, point: Point) -> None:
-        self.positions.append(point.position)
-        self.gradients.append(point.gradient)
-
-    @property
-    def count(self) -> int:
-        return len(self.positions)
 
 
 class Warmup:
@@ -36,59 +20,73 @@ class Warmup:
 
     def __init__(self, settings: Settings, system: Hamiltonian):
         self.settings, self.system = settings, system
-        self.foreground, self.background = _Window(), _Window()
-        warmup = settings.warmup
-        self.early = int(settings.early_fraction * warmup)
-        self.last = warmup - int(settings.final_fraction * warmup)
-        self.by_gradient = self.early + int(
-            settings.gradient_fraction * (self.last - self.early)
-        )
-        self.dense_window = 4 * settings.early_window
+        self.last = settings.warmup - int(settings.final_fraction * settings.warmup)
+        most = self.last if settings.metric == DENSE else settings.most_draws
+        self.capacity = max(min(self.last, most), 3)
+        self.positions: list[np.ndarray] = []
+        self.gradients: list[np.ndarray] = []
+        self.next = 3
+        self.depth = self.fewer = 0
 
     def begin(self, start: Point) -> None:
         """Scale every coordinate by its gradient: the best guess from one point."""
-        if self.system.metric.dense:
-            return
-        size = np.abs(start.gradient)
-        good = (size > 1e-10) & (size < 1e10)
-        self.system.metric.set_variances(np.where(good, 1 / np.where(good, size, 1.0), np.nan))
+        with np.errstate(divide="ignore"):
+            self.system.metric.set_variances(1 / np.abs(start.gradient))
 
-    def update(self, draw: int, point: Point) -> bool:
-        """Learn from warm-up draw `draw`; True if the step size must be sought anew."""
-        if draw >= self.last:
-            return False
-        self.background.add(point)
-        if self.system.metric.dense:
-            return self._update_dense(draw)
-        self.foreground.add(point)
+    def depth_limit(self, done: int) -> int:
+        """Most doublings of the trajectory after `done` draws."""
+        most = self.settings.max_tree_depth
+        if done < min(self.settings.first_update, self.last):
+            return min(self.settings.first_depth, most)
+        return most if self._full(done) else max(1, self.depth - self.fewer)
+
+    def update(self, done: int, depth: int, point: Point) -> None:
+        """Learn from the transition that makes `done` draws."""
         settings = self.settings
-        window = settings.early_window if draw < self.early else settings.late_window
-        if self.background.count >= window:
-            self.foreground, self.background = self.background, _Window()
-        if self.foreground.count >= 3:
-            self._update_diagonal(draw >= self.by_gradient)
-        return False
+        if self._full(done - 1):
+            self.depth = depth
+        if done > self.last:
+            return
+        self.positions = [*self.positions, point.position][-self.capacity :]
+        self.gradients = [*self.gradients, point.gradient][-self.capacity :]
+        count = min(len(self.positions), max(3, int(settings.young_fraction * done)))
+        if (done < self.next and done < self.last) or count < 3:
+            return
+        early = done < settings.first_update
+        self.next = done + 1 if early else self._time_after(done)
+        self._shape(done, np.array(self.positions[-count:]), np.array(self.gradients[-count:]))
+        drift = _drift(np.array(self.positions[-count:]))
+        mixing = 0 if early else 2 if drift < settings.drift_two else drift < settings.drift_one
+        self.fewer = int(mixing)
 
-    def _update_diagonal(self, by_variance: bool) -> None:
-        count, prior = self.foreground.count, self.settings.prior_draws
-        variance = np.var(self.foreground.positions, axis=0, ddof=1)
+    def _full(self, done: int) -> bool:
+        return self.fewer == 0 or done >= self.last or done % self.settings.full_every == 0
+
+    def _time_after(self, done: int) -> int:
+        longest = self.settings.longest_interval
+        after = min(int(self.settings.growth * done), done + longest)
+        return self.last if after + longest // 2 > self.last else after
+
+    def _shape(self, done: int, positions: np.ndarray, gradients: np.ndarray) -> None:
+        settings, metric = self.settings, self.system.metric
+        count, prior = len(positions), settings.prior_draws
+        variance = np.var(positions, axis=0, ddof=1)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            balanced = np.sqrt(variance / np.var(self.foreground.gradients, axis=0, ddof=1))
-            regularised = (count * variance + prior * balanced) / (count + prior)
-        self.system.metric.set_variances(regularised if by_variance else balanced)
+            balanced = np.sqrt(variance / np.var(gradients, axis=0, ddof=1))
+        by_gradient = done < settings.gradient_fraction * self.last
+        regularised = (count * variance + prior * balanced) / (count + prior)
+        metric.set_variances(balanced if by_gradient else regularised)
+        if settings.max_directions > 0 and done >= settings.first_update:
+            metric.set_directions(find_directions(positions, gradients, metric.scale, settings))
+        if settings.metric == DENSE and count >= 2 * positions.shape[1]:
+            covariance = np.atleast_2d(np.cov(positions, rowvar=False)) * count / (count + prior)
+            np.fill_diagonal(covariance, variance)
+            metric.set_covariance(covariance)
 
-    def _update_dense(self, draw: int) -> bool:
-        count, prior = self.background.count, self.settings.prior_draws
-        over = draw + 1 == self.last
-        if count < self.dense_window and not over:
-            return False
-        if count < 3 or (not over and self.last - draw < 2 * self.dense_window):
-            return False
-        covariance = np.atleast_2d(np.cov(self.background.positions, rowvar=False))
-        ridge = self.settings.prior_variance * np.eye(len(covariance))
-        covariance = (count * covariance + prior * ridge) / (count + prior)
-        if not self.system.metric.set_covariance(covariance):
-            return False
-        self.background = _Window()
-        self.dense_window *= 2
-        return True
+
+def _drift(positions: np.ndarray) -> float:
+    """The largest distance, in standard deviations, between the means of the two halves."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        young = positions[-(len(positions) // 2) :].mean(0)
+        distance = 2 * np.abs(young - positions.mean(0)) / positions.std(0, ddof=1)
+    return float(np.max(np.nan_to_num(distance, nan=0.0)))

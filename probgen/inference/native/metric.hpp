@@ -58,7 +58,12 @@ class Metric {
         stretch_.set(directions);
     }
 
-    void set_covariance(const double* covariance) { full_ = triangle_->set(covariance) || full_; }
+    // Take a full covariance (padded rows); false, and no change, if it has no Cholesky factor.
+    bool set_covariance(const double* covariance) {
+        const bool taken = triangle_->set(covariance);
+        full_ = full_ || taken;
+        return taken;
+    }
 
   private:
     size_t n_;

@@ -48,8 +48,8 @@ class Nuts {
                                       sum_, added.sum);
             std::swap(momenta_[side], added.end);
             if (!goes_on) break;
-            result.reached_max_depth = result.depth == max_depth_;
         }
+        result.reached_max_depth = result.depth == max_depth_;
         result.acceptance = result.steps ? acceptance_ / double(result.steps) : 0;
         result.energy_error = result.energy - initial_energy_;
         return result;

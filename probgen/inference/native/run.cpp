@@ -42,12 +42,22 @@ class Chain {
 
     Outcome run() {
         const double started = now();
+        const Outcome outcome = warm_up_and_draw(started);
+        report_->seconds_draws = now() - started - report_->seconds_warmup;
+        report_->step_size = step_;
+        report_->directions = int64_t(system_.metric.rank());
+        return outcome;
+    }
+
+  private:
+    Outcome warm_up_and_draw(double started) {
         if (settings_.warmup > 0) warmup_.begin(current_);
         if (adapts_) {
             step_ = first_step_size(system_, current_, scratch_, momentum_, rng_,
                                     settings_.target_accept);
             averaging_.start(step_);
         }
+        report_->gradients_warmup = system_.density.evaluations;
         for (int64_t i = 0; i < settings_.warmup + settings_.draws; ++i) {
             const bool warm = i < settings_.warmup;
             sampler_.limit(warm ? warmup_.depth_limit(i) : settings_.max_tree_depth);
@@ -66,13 +76,9 @@ class Chain {
             }
             report_->iterations = i + 1;
         }
-        report_->seconds_draws = now() - started - report_->seconds_warmup;
-        report_->step_size = step_;
-        report_->directions = int64_t(system_.metric.rank());
         return kDone;
     }
 
-  private:
     void write(double* draws, double* stats, int64_t row, const Transition& transition) {
         if (draws)
             std::memcpy(draws + row * settings_.dim, current_.position,
@@ -134,29 +140,6 @@ PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
     } catch (const std::bad_alloc&) {
         return kOutOfMemory;
     }
-}
-
-// One leapfrog step under a diagonal metric, for tests of the integrator itself: moves position
-// and momentum in place, returns the change of energy.
-PROBGEN_EXPORT double probgen_leapfrog(const probgen::Settings* settings,
-                                       probgen::DensityFunction function, const void* context,
-                                       const double* scale, double* position, double* momentum,
-                                       double step) {
-    using namespace probgen;
-    const size_t dim = size_t(settings->dim);
-    Store store(dim);
-    Hamiltonian system(Density{function, context}, *settings, dim, store);
-    for (size_t i = 0; i < dim; ++i) system.metric.set_variance(i, scale[i] * scale[i]);
-    Point x = system.point(store);
-    double* p = store.vector();
-    std::memcpy(x.position, position, dim * sizeof(double));
-    std::memcpy(p, momentum, dim * sizeof(double));
-    system.evaluate(x);
-    const double before = 0.5 * dot(p, p, system.n) - x.log_density;
-    const double after = system.leapfrog(x, p, p, step) - x.log_density;
-    std::memcpy(position, x.position, dim * sizeof(double));
-    std::memcpy(momentum, p, dim * sizeof(double));
-    return after - before;
 }
 
 PROBGEN_EXPORT int64_t probgen_sizes(int32_t which) {
