@@ -87,14 +87,8 @@ class RandomWalkMetropolis:
             raise KeyboardInterrupt
         result = _collect(chains, plan, done)
         result.summary |= {
-            "engine": "numpy",
-            "gradient_evaluations_warmup": sum(chain.evaluations_warmup for chain in chains),
-            "gradient_evaluations": sum(
-                chain.evaluations - chain.evaluations_warmup for chain in chains
-            ),
             "seconds_warmup": seconds_warmup,
             "seconds_sampling": time.perf_counter() - started - seconds_warmup,
-            "step_size": [chain.scale for chain in chains],
             "interrupted": interrupted,
             "notes": notes_on(result, density.coordinate_names),
         }
@@ -152,7 +146,7 @@ class _Chain:
 
 
 def _collect(chains: list[_Chain], plan: Plan, done: int) -> Draws:
-    """The rows of all chains as arrays (chain, draw, ...), warm-up apart."""
+    """The rows of all chains as arrays (chain, draw, ...) and their totals, warm-up apart."""
     warm, drawn = slice(0, plan.warmup), slice(plan.warmup, done)
 
     def stats_of(part: slice) -> dict[str, np.ndarray]:
@@ -162,6 +156,14 @@ def _collect(chains: list[_Chain], plan: Plan, done: int) -> Draws:
     if plan.keep_warmup:
         result.warmup_unconstrained = np.stack([chain.draws[warm] for chain in chains])
         result.warmup_stats = stats_of(warm)
+    evaluations = sum(chain.evaluations for chain in chains)
+    evaluations_warmup = sum(chain.evaluations_warmup for chain in chains)
+    result.summary = {
+        "engine": "numpy",
+        "gradient_evaluations_warmup": evaluations_warmup,
+        "gradient_evaluations": evaluations - evaluations_warmup,
+        "step_size": [chain.scale for chain in chains],
+    }
     return result
 
 
@@ -171,8 +173,7 @@ def _progress(chains: list[_Chain], plan: Plan) -> Progress:
         total=plan.warmup + plan.draws,
         warmup=plan.warmup,
         divergences=tuple(
-            int(chain.stats["diverging"][plan.warmup : chain.iterations].sum())
-            for chain in chains
+            int(chain.stats["diverging"][plan.warmup : chain.iterations].sum()) for chain in chains
         ),
         gradients=tuple(chain.evaluations for chain in chains),
     )

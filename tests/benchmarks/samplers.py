@@ -53,8 +53,9 @@ def report(records: list[Record], models: list[str]) -> str:
     for model in models:
         sections.append(f"## {model}: {MODELS[model].title}")
         sections.append(table.measurements(records, model))
-    sections.append("## probgen's bulk ESS per CPU second, in multiples of each tool's")
-    sections.append(table.ratios(records, models))
+    for ess in ("bulk", "tail"):
+        sections.append(f"## probgen's {ess} ESS per CPU second, in multiples of each tool's")
+        sections.append(table.ratios(records, models, f"ess_{ess}"))
     if spread := table.control_spread(records, models):
         sections.append(f"probgen's bulk ESS per CPU second over all seeds: {spread}.")
     return "\n\n".join(sections)

@@ -54,30 +54,30 @@ def measurements(records: list[Record], model: str) -> str:
     return "\n\n".join(filter(None, [markdown(COLUMNS, rows), "\n".join(failures)]))
 
 
-def ratios(records: list[Record], models: Sequence[str]) -> str:
+def ratios(records: list[Record], models: Sequence[str], ess: str = "ess_bulk") -> str:
     """How many times more effective draws per CPU second probgen makes than each tool.
 
-    The best peer is sought among those in double precision, as probgen is.
+    The best peer is sought among those in double precision, as probgen is; goals are of bulk ESS.
     """
     tools = [tool for tool in dict.fromkeys(r["tool"] for r in records) if tool != "probgen"]
     peers = [t for t in tools if not t.startswith("probgen") and t != SINGLE_PRECISION]
     rows = []
     for model in models:
-        ours = rate(records, "probgen", model)
-        rates = {tool: rate(records, tool, model) for tool in tools}
+        ours = rate(records, "probgen", model, ess)
+        rates = {tool: rate(records, tool, model, ess) for tool in tools}
         best = max(peers, key=lambda peer: rates[peer] or 0.0, default="")
         rows.append(
             [
                 f"{model} {MODELS[model].title}",
                 *(_times(ours, rates[tool]) for tool in tools),
                 f"{_times(ours, rates.get(best))} {best}" if ours else "-",
-                f"{MODELS[model].goal:g}x",
+                f"{MODELS[model].goal:g}x" if ess == "ess_bulk" else "-",
             ]
         )
     return markdown(["model", *tools, "best peer", "goal"], rows)
 
 
-def rate(records: list[Record], tool: str, model: str, ess: str = "ess_bulk") -> float | None:
+def rate(records: list[Record], tool: str, model: str, ess: str) -> float | None:
     """Median effective draws per CPU second; ``None`` when nothing was measured."""
     rates = [
         record[ess] / record["cpu"]

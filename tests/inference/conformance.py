@@ -58,9 +58,7 @@ def make_plan(density: DensityLike, *, chains: int = 4, draws: int = 1000, warmu
         initial = np.random.default_rng(seed).uniform(-2, 2, (chains, density.dim))
     else:
         initial = np.broadcast_to(np.asarray(initial, dtype=float), (chains, density.dim))
-    return Plan(
-        chains=chains, draws=draws, warmup=warmup, seed=seed, initial=initial, **others
-    )
+    return Plan(chains=chains, draws=draws, warmup=warmup, seed=seed, initial=initial, **others)
 
 
 def run(method: Method, density: DensityLike, **plan: Any) -> Draws:

@@ -78,7 +78,7 @@ def test_metrics_that_untie_correlations_allow_larger_steps(engine):
 
 @both_engines
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("warmup", [2, 5, 20, 50, 151])
+@pytest.mark.parametrize("warmup", [1, 2, 5, 20, 50, 151])
 def test_any_length_of_warmup_works(engine, metric, warmup):
     result = run(NUTS(metric=metric), getattr(HEAVY_TAILED, engine)(), chains=2, draws=20,
                  warmup=warmup)  # fmt: skip

@@ -30,10 +30,9 @@ def test_native_engine(target, method):
 
 
 @pytest.mark.parametrize("method", ["jittered", "static"])
-@pytest.mark.parametrize("target", (GAUSSIAN, *EASY), ids=name_of)
+@pytest.mark.parametrize("target", [GAUSSIAN, *EASY], ids=name_of)
 def test_python_engine(target, method):
-    plan = dict(chains=2, draws=800, warmup=300, min_ess=100)
-    conforms(METHODS[method], target, target.eager(), **plan)
+    conforms(METHODS[method], target, target.eager(), chains=2, draws=800, warmup=300, min_ess=100)
 
 
 def test_the_engines_agree():
@@ -53,7 +52,8 @@ def test_nan_regions_count_as_divergences_and_do_not_bias():
 
 @pytest.mark.parametrize("engine", ["native", "eager"])
 def test_number_of_steps(engine):
-    density, plan = getattr(SKEWED, engine)(), dict(draws=40, warmup=0, initial=[1.0, 1.0])
+    density = getattr(SKEWED, engine)()
+    plan = {"draws": 40, "warmup": 0, "initial": [1.0, 1.0]}
     steps = run(HMC(num_steps=7, step_size=0.1), density, **plan).stats["n_steps"]
     assert (steps == 7).all()
     steps = run(HMC(trajectory_length=2.05, step_size=0.1), density, **plan).stats["n_steps"]

@@ -28,7 +28,7 @@ from tests.inference.targets import (
     Target,
 )
 
-DRAWS, WARMUP = 10_000, 1000
+DRAWS, WARMUP = 20_000, 1000
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,9 @@ DEFAULT = (
         "return total(along_b) > 0;",
         BOUNDED,
     ),
+)
+
+OTHERS = (
     Mutation(
         "momenta drawn in the space of the positions, not of the metric",
         "rng.normals(momentum, dim);",
@@ -72,9 +75,6 @@ DEFAULT = (
         GAUSSIAN,
         {"step_size": 0.5, "max_tree_depth": 6},
     ),
-)
-
-OTHERS = (
     Mutation(
         "later leaves of a subtree are preferred",
         "rng.uniform() * subtree_weight_ < weight",

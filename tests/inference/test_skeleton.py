@@ -109,7 +109,7 @@ def test_infer():
             pyro.sample("y", dist.Normal(mean, scale), obs=y)
 
     data = {"y": torch.tensor([1.2, 0.7, 2.9, 1.8, 2.4, 0.1, 1.1, 3.2])}
-    settings = dict(data=data, seed=1, progress=False, log_likelihood=False)
+    settings = {"data": data, "seed": 1, "progress": False, "log_likelihood": False}
     ours = pg.infer(model, RandomWalkMetropolis(), draws=5000, **settings)
     nuts = pg.infer(model, pg.NUTS(), draws=5000, **settings)
     assert ours.attrs["method"] == "RandomWalkMetropolis"

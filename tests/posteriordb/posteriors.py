@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from probgen import NUTS
 from probgen.models.eight_schools import eight_schools
 from probgen.models.eight_schools_centered import eight_schools_centered
 from tests.posteriordb import programs
@@ -31,10 +33,15 @@ from tests.reference_data import reference_data
 
 @dataclass(frozen=True)
 class Posterior:
-    """A program, and what turns the posterior's `data.json` into its keyword arguments."""
+    """A program, what turns `data.json` into its keyword arguments, and options of `infer`.
+
+    The options are what a practitioner would set: starting values where far ones lead to
+    other modes, a higher target acceptance where the posterior's curvature varies.
+    """
 
     program: Callable[..., None]
     adapt: Adapter
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def posterior_data(name: str) -> Data:
@@ -66,7 +73,9 @@ _BLR = Posterior(blr, rename(x="X", y="y"))
 POSTERIORS: dict[str, Posterior] = {
     "arK-arK": Posterior(programs.autoregression, lags),
     "bball_drive_event_0-hmm_drive_0": Posterior(
-        programs.drive_exponential, keep("u", "v", "alpha")
+        programs.drive_exponential,
+        keep("u", "v", "alpha"),
+        {"init": {"phi": [1.0, 3.0], "lambda": [0.1, 0.5]}},
     ),
     "bball_drive_event_1-hmm_drive_1": Posterior(
         programs.drive_normal, keep("u", "v", "alpha", "tau", "rho")
@@ -87,8 +96,14 @@ POSTERIORS: dict[str, Posterior] = {
     "eight_schools-eight_schools_centered": Posterior(eight_schools_centered, keep("sigma", "y")),
     "eight_schools-eight_schools_noncentered": Posterior(eight_schools, keep("sigma", "y")),
     "garch-garch11": Posterior(programs.garch, keep("y", "sigma1")),
-    "gp_pois_regr-gp_pois_regr": Posterior(programs.gaussian_process, keep("x", "k")),
-    "hudson_lynx_hare-lotka_volterra": Posterior(programs.lotka_volterra, keep("y_init", "y")),
+    "gp_pois_regr-gp_pois_regr": Posterior(
+        programs.gaussian_process, keep("x", "k"), {"method": NUTS(target_accept=0.95)}
+    ),
+    "hudson_lynx_hare-lotka_volterra": Posterior(
+        programs.lotka_volterra,
+        keep("y_init", "y"),
+        {"init": {"theta": [0.5, 0.02, 0.9, 0.02], "z_init": [30.0, 5.0], "sigma": [0.4, 0.4]}},
+    ),
     "kidiq-kidscore_momhs": Posterior(cauchy_regression, design(of("kid_score"), of("mom_hs"))),
     "kidiq-kidscore_momhsiq": Posterior(
         cauchy_regression, design(of("kid_score"), of("mom_hs"), of("mom_iq"))

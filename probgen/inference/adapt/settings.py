@@ -126,7 +126,7 @@ _DEFAULTS: dict[str, Any] = {
     "longest_interval": 150,
     "prior_draws": 5.0,
     "prior_directions": 5.0,
-    "max_directions": 8,
+    "max_directions": 12,
     "cutoff": 1.5,
     "first_depth": 6,
     "full_every": 8,

@@ -15,6 +15,7 @@ from probgen.inference.phase_space import Hamiltonian, Point, energy_of
 __all__ = ["DualAveraging", "first_step_size"]
 
 SMALLEST, LARGEST = 1e-10, 1e7
+FEW_UPDATES = 10
 
 
 class DualAveraging:
@@ -26,7 +27,7 @@ class DualAveraging:
     def start(self, step: float) -> None:
         """Start from the step size `step`."""
         self.centre = math.log(self.settings.overshoot * step)
-        self.log_step = self.average = math.log(step)
+        self.log_step = self.average = self.first = math.log(step)
         self.error, self.count = 0.0, 0
 
     def update(self, acceptance: float, target: float) -> None:
@@ -47,8 +48,8 @@ class DualAveraging:
 
     @property
     def averaged_step(self) -> float:
-        """The step size to keep."""
-        return math.exp(self.average)
+        """The step size to keep; the first guess if there was too little to learn from."""
+        return math.exp(self.first if self.count < FEW_UPDATES else self.average)
 
 
 def first_step_size(

@@ -39,26 +39,27 @@ class Directions {
 
     // From the `count` youngest draws, in coordinates scaled by `scale`.
     void find(const History& history, const Moments& moments, size_t count, const double* scale) {
-        standardise(history, moments, count, scale);
-        bulk_ = balance(count, rank());
-        rescale(count, bulk_);
-        const size_t k = leading(count, subspace(count));
-        SmallMatrix s = geometric_mean(second_moment(x_, count, k), second_moment(g_, count, k));
-        const SmallMatrix axes = diagonalise(s);
-        combine(axes);
-        const double rest = k < dim_ ? balance(count, k) : 1;
+        count_ = count;
+        standardise(history, moments, scale);
+        const double x_total = dot(x_, x_, count * n_), g_total = dot(g_, g_, count * n_);
+        bulk_ = balance(x_total, g_total) * rest_;
+        rescale();
+        const size_t k = leading(subspace());
+        const SmallMatrix x = second_moment(x_, k), g = second_moment(g_, k);
+        SmallMatrix s = geometric_mean(shrunk(x), shrunk(g));
+        combine(diagonalise(s));
+        const double rest =
+            k == dim_ ? 1
+                      : balance(x_total / (bulk_ * bulk_) - trace(x),
+                                g_total * (bulk_ * bulk_) - trace(g));
         bulk_ *= rest;
-        values_.clear();
-        for (size_t j = 0; j < k; ++j) {
-            const double value = s(j, j) / (rest * rest);
-            const bool outside = value > settings_.cutoff || value < 1 / settings_.cutoff;
-            if (!outside || !(value > 1e-12 && value < 1e12)) continue;
-            copy(row(basis_, values_.size()), row(basis_, j), n_);
-            values_.push_back(value);
-        }
+        rest_ *= rest;
+        keep_outside(s, rest * rest);
     }
 
   private:
+    bool whole() const { return most_ == dim_; }   // all of the space is looked at
+
     double* rows(size_t count, Store& store) const { return store.block(count * n_ * kLanes); }
     double* row(double* matrix, size_t i) const { return matrix + i * n_ * kLanes; }
     const double* row(const double* matrix, size_t i) const { return matrix + i * n_ * kLanes; }
@@ -67,9 +68,8 @@ class Directions {
         for (size_t i = 0; i < n_; ++i) packs(to)[i] += factor * packs(x)[i];
     }
 
-    void standardise(const History& history, const Moments& moments, size_t count,
-                     const double* scale) {
-        for (size_t t = 0; t < count; ++t) {
+    void standardise(const History& history, const Moments& moments, const double* scale) {
+        for (size_t t = 0; t < count_; ++t) {
             const Pack *q = packs(history.position(t)), *gradient = packs(history.gradient(t));
             Pack *x = packs(row(x_, t)), *g = packs(row(g_, t));
             for (size_t i = 0; i < n_; ++i) {
@@ -79,47 +79,36 @@ class Directions {
         }
     }
 
-    // Scale of the positions against that of the gradients, outside the first k of the basis.
-    double balance(size_t count, size_t k) const {
-        double x_square = 0, g_square = 0;
-        for (size_t t = 0; t < count; ++t) {
-            const double *x = row(x_, t), *g = row(g_, t);
-            x_square += dot(x, x, n_);
-            g_square += dot(g, g, n_);
-            for (size_t j = 0; j < k; ++j) {
-                const double x_along = dot(x, row(basis_, j), n_);
-                const double g_along = dot(g, row(basis_, j), n_);
-                x_square -= x_along * x_along;
-                g_square -= g_along * g_along;
-            }
-        }
+    // Scale of the positions against that of the gradients, from their sums of squares.
+    static double balance(double x_square, double g_square) {
         const double ratio = x_square / g_square;
         return ratio > 1e-20 && ratio < 1e20 ? std::sqrt(std::sqrt(ratio)) : 1;
     }
 
-    void rescale(size_t count, double by) {
-        for (size_t i = 0; i < count * n_; ++i) {
-            packs(x_)[i] /= by;
-            packs(g_)[i] *= by;
+    void rescale() {
+        const double inverse = 1 / bulk_;
+        for (size_t i = 0; i < count_ * n_; ++i) {
+            packs(x_)[i] *= inverse;
+            packs(g_)[i] *= bulk_;
             packs(d_)[i] = packs(x_)[i] + packs(g_)[i];
         }
     }
 
     // An orthonormal basis near the span of the leading right singular vectors of d; returns its
     // size. The last basis found is a good start.
-    size_t subspace(size_t count) {
-        if (most_ == dim_) {
+    size_t subspace() {
+        if (whole()) {
             std::memset(basis_, 0, dim_ * n_ * sizeof(Pack));
             for (size_t i = 0; i < dim_; ++i) row(basis_, i)[i] = 1;
             return dim_;
         }
-        const size_t k = std::min(most_, count / 3), known = std::min(rank(), k);
+        const size_t k = std::min(most_, count_ / 3), known = std::min(rank(), k);
         for (size_t j = 0; j < k; ++j)
-            copy(row(spare_, j), j < known ? row(basis_, j) : row(d_, j * count / k), n_);
+            copy(row(spare_, j), j < known ? row(basis_, j) : row(d_, j * count_ / k), n_);
         size_t found = orthonormalise(k);
         for (int round = 0; round < 3; ++round) {
             std::memset(spare_, 0, found * n_ * sizeof(Pack));
-            for (size_t t = 0; t < count; ++t)
+            for (size_t t = 0; t < count_; ++t)
                 for (size_t j = 0; j < found; ++j)
                     add(row(spare_, j), dot(row(d_, t), row(basis_, j), n_), row(d_, t));
             found = orthonormalise(found);
@@ -145,15 +134,27 @@ class Directions {
     }
 
     // Turn the basis to the principal axes of d; keep those that an eigenvalue at the cutoff has.
-    size_t leading(size_t count, size_t k) {
+    size_t leading(size_t k) {
         const double least = settings_.cutoff + 1 / settings_.cutoff - 2;
-        SmallMatrix second = second_moment(d_, count, k, 0);
-        const SmallMatrix axes = diagonalise(second);
-        combine(axes);
+        SmallMatrix second = second_moment(d_, k, whole());
+        combine(diagonalise(second));
         size_t kept = 0;
         for (size_t j = 0; j < k; ++j)
-            if (second(j, j) >= least) copy(row(basis_, kept++), row(basis_, j), n_);
+            if (second(j, j) >= least * double(count_))
+                copy(row(basis_, kept++), row(basis_, j), n_);
         return kept;
+    }
+
+    // The eigenvalues that matter, against `unit`, with their directions first in the basis.
+    void keep_outside(const SmallMatrix& s, double unit) {
+        values_.clear();
+        for (size_t j = 0; j < s.n; ++j) {
+            const double value = s(j, j) / unit;
+            const bool outside = value > settings_.cutoff || value < 1 / settings_.cutoff;
+            if (!outside || !(value > 1e-12 && value < 1e12)) continue;
+            copy(row(basis_, values_.size()), row(basis_, j), n_);
+            values_.push_back(value);
+        }
     }
 
     // Basis rows become the combinations given by the rows of `weights`.
@@ -165,29 +166,34 @@ class Directions {
         std::swap(basis_, spare_);
     }
 
-    SmallMatrix second_moment(const double* vectors, size_t count, size_t k) const {
-        return second_moment(vectors, count, k, settings_.prior_directions);
+    // Sum of outer products of the draws' coordinates in the basis (the unit vectors if `plain`).
+    SmallMatrix second_moment(const double* vectors, size_t k, bool plain = false) const {
+        SmallMatrix out(k);
+        std::vector<double> inside(k);
+        for (size_t t = 0; t < count_; ++t) {
+            const double* draw = row(vectors, t);
+            for (size_t j = 0; j < k; ++j)
+                inside[j] = plain ? draw[j] : dot(draw, row(basis_, j), n_);
+            for (size_t i = 0; i < k; ++i)
+                for (size_t j = 0; j < k; ++j) out(i, j) += inside[i] * inside[j];
+        }
+        return out;
     }
 
-    // Second moment within the basis, shrunk to the identity by `prior` draws' worth.
-    SmallMatrix second_moment(const double* vectors, size_t count, size_t k, double prior) const {
-        SmallMatrix out(k);
-        std::vector<double> along(k);
-        for (size_t t = 0; t < count; ++t) {
-            for (size_t j = 0; j < k; ++j) along[j] = dot(row(vectors, t), row(basis_, j), n_);
-            for (size_t i = 0; i < k; ++i)
-                for (size_t j = 0; j < k; ++j) out(i, j) += along[i] * along[j];
-        }
-        for (double& value : out.values) value /= double(count) + prior;
-        for (size_t i = 0; i < k; ++i) out(i, i) += prior / (double(count) + prior);
-        return out;
+    // A sum over draws as a covariance, shrunk to the identity by the prior's draws.
+    SmallMatrix shrunk(SmallMatrix sum) const {
+        const double prior = settings_.prior_directions, weight = 1 / (double(count_) + prior);
+        for (double& value : sum.values) value *= weight;
+        for (size_t i = 0; i < sum.n; ++i) sum(i, i) += prior * weight;
+        return sum;
     }
 
     size_t dim_, n_;
     const Settings& settings_;
     size_t most_;
     double *x_, *g_, *d_, *basis_, *spare_;
-    double bulk_ = 1;
+    size_t count_ = 0;
+    double bulk_ = 1, rest_ = 1;
     std::vector<double> values_;
 };
 

@@ -1,6 +1,7 @@
 // The recent past of a chain: positions and gradients of its last warm-up draws.
 #pragma once
 #include <algorithm>
+#include <cmath>
 
 #include "vector.hpp"
 
@@ -13,21 +14,24 @@ class History {
           positions_(store.block(capacity * length_)), gradients_(store.block(capacity * length_)) {}
 
     void add(const double* position, const double* gradient) {
-        const size_t slot = added_++ % capacity_;
-        copy(positions_ + slot * length_, position, length_ / kLanes);
-        copy(gradients_ + slot * length_, gradient, length_ / kLanes);
+        copy(positions_ + next_ * length_, position, length_ / kLanes);
+        copy(gradients_ + next_ * length_, gradient, length_ / kLanes);
+        next_ = next_ + 1 == capacity_ ? 0 : next_ + 1;
+        count_ = std::min(count_ + 1, capacity_);
     }
 
-    size_t count() const { return std::min(added_, capacity_); }
+    size_t count() const { return count_; }
 
     // By age: 0 is the youngest.
     const double* position(size_t age) const { return positions_ + slot(age) * length_; }
     const double* gradient(size_t age) const { return gradients_ + slot(age) * length_; }
 
   private:
-    size_t slot(size_t age) const { return (added_ - 1 - age) % capacity_; }
+    size_t slot(size_t age) const {
+        return age < next_ ? next_ - 1 - age : next_ + capacity_ - 1 - age;
+    }
 
-    size_t length_, capacity_, added_ = 0;
+    size_t length_, capacity_, next_ = 0, count_ = 0;
     double *positions_, *gradients_;
 };
 

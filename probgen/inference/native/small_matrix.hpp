@@ -22,6 +22,12 @@ inline SmallMatrix product(const SmallMatrix& x, const SmallMatrix& y) {
     return out;
 }
 
+inline double trace(const SmallMatrix& x) {
+    double sum = 0;
+    for (size_t i = 0; i < x.n; ++i) sum += x(i, i);
+    return sum;
+}
+
 // Rotate rows p and q of `x` by the angle with the given cosine and sine.
 inline void rotate_rows(SmallMatrix& x, size_t p, size_t q, double cosine, double sine) {
     double *a = &x(p, 0), *b = &x(q, 0);

@@ -9,6 +9,7 @@
 namespace probgen {
 
 constexpr double kSmallestStep = 1e-10, kLargestStep = 1e7;
+constexpr double kFewUpdates = 10;
 
 class DualAveraging {
   public:
@@ -16,7 +17,7 @@ class DualAveraging {
 
     void start(double step) {
         centre_ = std::log(settings_.overshoot * step);
-        log_step_ = average_ = std::log(step);
+        log_step_ = average_ = first_ = std::log(step);
     }
 
     void update(double acceptance, double target) {
@@ -30,11 +31,12 @@ class DualAveraging {
     }
 
     double step() const { return std::exp(log_step_); }
-    double averaged_step() const { return std::exp(average_); }
+    // The step size to keep; the first guess if there was too little to learn from.
+    double averaged_step() const { return std::exp(count_ < kFewUpdates ? first_ : average_); }
 
   private:
     const Settings& settings_;
-    double centre_ = 0, log_step_ = 0, average_ = 0, error_ = 0, count_ = 0;
+    double centre_ = 0, first_ = 0, log_step_ = 0, average_ = 0, error_ = 0, count_ = 0;
 };
 
 // Double or halve the step until one leapfrog step's acceptance crosses the target.
