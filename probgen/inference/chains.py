@@ -17,7 +17,16 @@ from probgen.inference.adapt.settings import STATISTICS, Output, Report, Setting
 from probgen.inference.method import DensityLike, Draws, Plan, Progress
 from probgen.inference.notes import notes_on
 
-__all__ = ["BAD_START", "DONE", "OUT_OF_MEMORY", "RAN_AWAY", "STOPPED", "Chains", "check_plan"]
+__all__ = [
+    "BAD_START",
+    "DONE",
+    "OUT_OF_MEMORY",
+    "RAN_AWAY",
+    "STOPPED",
+    "Chains",
+    "check_plan",
+    "largest_rectangle",
+]
 
 DONE, STOPPED, BAD_START, OUT_OF_MEMORY, RAN_AWAY = range(5)
 
@@ -40,6 +49,20 @@ def check_plan(density: DensityLike, plan: Plan) -> None:
         raise OptionError(
             f"initial has shape {shape}; (chains, dim) = {(plan.chains, density.dim)} is needed."
         )
+
+
+def largest_rectangle(finished: list[int]) -> tuple[list[int], int]:
+    """Chains to keep of an interrupted run, and how many draws of each: the most draws in all.
+
+    `finished` counts the draws of every chain. Raises `KeyboardInterrupt` again when there is
+    none, for then there is nothing to hand back.
+    """
+    order = sorted(range(len(finished)), key=lambda chain: -finished[chain])
+    count = max(range(1, len(finished) + 1), key=lambda k: k * finished[order[k - 1]])
+    draws = finished[order[count - 1]]
+    if draws <= 0:
+        raise KeyboardInterrupt
+    return sorted(order[:count]), draws
 
 
 @dataclass
@@ -126,13 +149,8 @@ class Chains:
         plan = self.plan
         if not self.interrupted:
             return slice(None), plan.draws, plan.warmup
-        finished = [max(0, r.iterations - plan.warmup) for r in self.reports]
-        order = sorted(range(plan.chains), key=lambda c: -finished[c])
-        count = max(range(1, plan.chains + 1), key=lambda k: k * finished[order[k - 1]])
-        draws = finished[order[count - 1]]
-        if draws == 0:
-            raise KeyboardInterrupt
-        return sorted(order[:count]), draws, plan.warmup
+        kept, draws = largest_rectangle([r.iterations - plan.warmup for r in self.reports])
+        return kept, draws, plan.warmup
 
     def _summary(self, seconds: float, engine: str, kept: slice | list[int]) -> dict[str, Any]:
         reports = list(self.reports)

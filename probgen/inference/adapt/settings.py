@@ -134,10 +134,15 @@ _DEFAULTS: dict[str, Any] = {
     "drift_two": 1.0,
 }
 
+# Draws that shape the metric are kept in memory: with very many coordinates, fewer of them.
+_LARGEST_HISTORY, _FEWEST_DRAWS = 2_000_000, 20
+
 
 def make_settings(metric: str, **values: Any) -> Settings:
     """Settings with the defaults, the named metric and the given `values`."""
     merged = {**_DEFAULTS, **values}
+    fitting = max(_FEWEST_DRAWS, _LARGEST_HISTORY // max(1, merged.get("dim", 1)))
+    merged["most_draws"] = min(merged["most_draws"], fitting)
     if metric == "diag":
         merged["max_directions"] = 0
     return Settings(metric=METRICS[metric], **merged)
