@@ -141,6 +141,8 @@ def predict(
     out. Returns a copy of `tree` with one more group named `group`, of dims (chain, draw, ...).
     Raises `DataError` and `ModelError` as `infer` does, `OptionError` for an unknown site.
     """
+    if not isinstance(tree, xr.DataTree) or "posterior" not in tree:
+        raise OptionError("predict(tree, model, data): the first argument is a tree from infer.")
     posterior = tree["posterior"].dataset
     tensors = as_tensors(data)
     check_names(model, tensors)

@@ -73,11 +73,12 @@ class CompiledDensity:
     double f(const double* q, double* grad, const void* context)
     """
 
-    def __init__(self, source: Emitted, dim: int) -> None:
+    def __init__(self, source: Emitted, dim: int, checked: bool = False) -> None:
+        """`checked`: the caller compares the results with the program's (see `build`)."""
         self.dim = dim
         self.source = source.text
         self._context = _Context(source.constants)
-        self._library = build(source.text, "density")
+        self._library = build(source.text, "density", checked)
         self._function = self._library.value_and_grad
         self._function.restype = ctypes.c_double
         self._function.argtypes = [ctypes.c_void_p] * 3

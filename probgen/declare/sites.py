@@ -109,21 +109,30 @@ def describe_site(name: str, message: Mapping[str, Any]) -> Site:
     kind, distribution = site_kind(message), message["fn"]
     factor = kind == "factor"
     shape = tuple(distribution.batch_shape if factor else message["value"].shape)
-    event_dim = 0 if factor or kind == "deterministic" else len(distribution.event_shape)
+    event_dim = 0 if factor else len(distribution.event_shape)
+    if kind == "deterministic" and event_dim >= len(shape):
+        event_dim = 0  # what pyro.deterministic takes when it is not told: all is one event
     around = plates_of(message)
-    plates = tuple(
-        around[dim].name if dim in around else None for dim in range(event_dim - len(shape), 0)
-    )
+    plates = _plate_names(around, shape[: len(shape) - event_dim])
     support = support_of(distribution) if kind in ("latent", "observed") else None
     discrete = is_discrete(support)
     unconstrained: tuple[int, ...] = ()
     if kind == "latent" and not discrete and has_transform(support):
         transform = biject_to(continuous_support(support))
-        unconstrained = tuple(transform.inverse_shape(torch.Size(shape)))
+        # Not transform.inverse_shape: in torch that imports a second's worth of compiler.
+        with torch.no_grad():
+            unconstrained = tuple(transform.inv(message["value"].detach()).shape)
     return Site(
         name, kind, label(distribution), support_words(support), shape, event_dim, plates,
         unconstrained, discrete,
     )
+
+
+def _plate_names(around: Mapping[int, Any], batch: tuple[int, ...]) -> tuple[str | None, ...]:
+    """The plate of each batch dimension; None where there is none of that length."""
+    dims = range(-len(batch), 0)
+    found = [(size, around.get(dim)) for dim, size in zip(dims, batch, strict=True)]
+    return tuple(p.name if p and p.size in (size, -1) else None for size, p in found)
 
 
 def _is_point(distribution: Any) -> bool:

@@ -21,7 +21,9 @@ ENOUGH_DRAWS = 10
 
 def notes_on(result: Draws, names: list[str]) -> list[str]:
     """Sentences on stuck and runaway chains; raises `SamplingError` when no chain moved."""
-    return [*_stuck(result), *_runaway(result.unconstrained, names), *_flat(result)]
+    runaway = _runaway(result.unconstrained, names)
+    # Far out, moves round away: a chain that ran away must not be reported as stuck.
+    return [*(runaway or _stuck(result)), *_flat(result)]
 
 
 def _stuck(result: Draws) -> list[str]:
@@ -31,7 +33,7 @@ def _stuck(result: Draws) -> list[str]:
     stuck = np.flatnonzero((draws == draws[:, :1]).all(axis=(1, 2)))
     if stuck.size == 0:
         return []
-    diverging = float(result.stats["diverging"][stuck].mean())
+    diverging = float(result.stats["diverging"][stuck].mean()) if "diverging" in result.stats else 0
     reason = (
         "every trajectory met a non-finite or hugely wrong energy"
         if diverging > 0.5

@@ -203,13 +203,21 @@ def _compile(density: Density) -> None:
     others = {name: view for name, view in views.items() if ":" in name and name[:5] != "grad:"}
     density.seconds_trace = time.perf_counter() - started
     source = density_source(views, len(density.latents))
-    density.native = CompiledDensity(source, density.dim)
+    density.native = CompiledDensity(source, density.dim, checked=True)
     density.backend = "native"
     shapes = {name: view.shape for name, view in others.items()}
     density._outputs = _in_background(
         lambda: CompiledOutputs(outputs_source(others, density.dim), shapes, density.dim)
     )
-    _verify(density)
+    difference = _difference(density)
+    if difference:
+        density.native = CompiledDensity(source, density.dim)
+        difference = _difference(density)
+    if difference:
+        raise UnsupportedOperation(
+            f"the compiled density disagrees with the program ({difference}): it probably "
+            "branches in Python on random values; use torch.where"
+        )
     density.seconds_compile = time.perf_counter() - started - density.seconds_trace
 
 
@@ -225,15 +233,10 @@ def _points(dim: int, count: int) -> np.ndarray:
     return np.random.default_rng(20).uniform(-1.5, 1.5, (count, dim))
 
 
-def _verify(density: Density) -> None:
-    """Compare compiled code with the program at points where it was not traced."""
-    for q in _points(density.dim, _CHECKED_POINTS + 1)[1:]:
-        difference = disagreement(density, q)
-        if difference:
-            raise UnsupportedOperation(
-                f"the compiled density disagrees with the program ({difference}): it probably "
-                "branches in Python on random values; use torch.where"
-            )
+def _difference(density: Density) -> str:
+    """How compiled code differs from the program at points where it was not traced."""
+    points = _points(density.dim, _CHECKED_POINTS + 1)[1:]
+    return next(filter(None, (disagreement(density, q) for q in points)), "")
 
 
 def disagreement(density: Density, q: np.ndarray) -> str:

@@ -70,7 +70,7 @@ def ratios(records: list[Record], models: Sequence[str], ess: str = "ess_bulk") 
             [
                 f"{model} {MODELS[model].title}",
                 *(_times(ours, rates[tool]) for tool in tools),
-                f"{_times(ours, rates.get(best))} {best}" if ours else "-",
+                f"{_times(ours, rates.get(best))} {best}" if ours and rates.get(best) else "-",
                 f"{MODELS[model].goal:g}x" if ess == "ess_bulk" else "-",
             ]
         )

@@ -30,7 +30,6 @@ SIMPLEX = torch.tensor([0.2, 0.3, 0.5], dtype=f64)
 COUNTS = torch.tensor([2.0, 3.0, 5.0], dtype=f64)
 MATRIX = torch.eye(3, dtype=f64) * 0.5 + 0.5
 EYE = torch.eye(3, dtype=f64)
-HOLES = torch.where(Y > 0, Y, torch.nan)
 
 
 def _exp(a, i):
@@ -39,10 +38,6 @@ def _exp(a, i):
 
 def _tril(a):
     return torch.tril(torch.ones(3, 3, dtype=f64), -1) * a[1] + EYE * _exp(a, 0)
-
-
-def _sticks(a):
-    return transforms.StickBreakingTransform()(a)
 
 
 # name: (number of parameters, distribution of them, observed value)
@@ -119,10 +114,6 @@ DISTRIBUTIONS = {
         a, a[:, None] * torch.tensor([[1.0, 2.0]], dtype=f64), a.clamp(-4, 4).exp()), X3),
     "MultivariateStudentT": (3, lambda a: dist.MultivariateStudentT(_exp(a, 0), a, EYE), X3),
     "OMTMultivariateNormal": (3, lambda a: dist.OMTMultivariateNormal(a, EYE * _exp(a, 0)), X3),
-    "NanMaskedNormal": (2, lambda a: dist.NanMaskedNormal(a[0], _exp(a, 1)), HOLES),
-    "NanMaskedMultivariateNormal": (
-        3, lambda a: dist.NanMaskedMultivariateNormal(a, EYE * _exp(a, 0)),
-        torch.tensor([1.0, torch.nan, 2.0], dtype=f64)),
     "LKJCholesky": (1, lambda a: dist.LKJCholesky(3, _exp(a, 0)), torch.linalg.cholesky(MATRIX)),
     "MixtureSameFamily": (6, lambda a: dist.MixtureSameFamily(
         dist.Categorical(logits=a[:2]), dist.Normal(a[2:4], a[4:].clamp(-4, 4).exp())), Y),

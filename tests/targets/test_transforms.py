@@ -12,6 +12,7 @@ import torch
 from pyro.distributions import constraints
 from torch.distributions import biject_to
 
+from probgen.declare.placing import PlaceUnconstrained
 from probgen.declare.program import read_program
 from probgen.targets.density import compile_density
 from tests.targets.agreement import assert_agrees, native
@@ -124,13 +125,12 @@ def test_marginals_are_exact(name):
 
 @pytest.mark.parametrize("name", MARGINALS)
 def test_a_wrong_sign_of_the_jacobian_is_caught(name, monkeypatch):
+    right = PlaceUnconstrained._pyro_sample
+
+    def wrong(self, msg):
+        right(self, msg)
+        self.log_jacobian = [-term for term in self.log_jacobian]
+
+    monkeypatch.setattr(PlaceUnconstrained, "_pyro_sample", wrong)
     make, mean, variance = MARGINALS[name]
-    for transform in (
-        torch.distributions.ExpTransform, torch.distributions.SigmoidTransform,
-        torch.distributions.AffineTransform,
-    ):
-        right = transform.log_abs_det_jacobian
-        monkeypatch.setattr(
-            transform, "log_abs_det_jacobian", lambda self, x, y, right=right: -right(self, x, y)
-        )
     assert _moments(make) != pytest.approx((1.0, mean, variance), rel=1e-2)
