@@ -14,6 +14,10 @@ import pyro
 import pyro.distributions as dist
 import torch
 
+from probgen.inference.nuts import NUTS
+
+method = NUTS(target_accept=0.95)  # short steps for the neck that is left at small tau
+
 
 def eight_schools(sigma: torch.Tensor, y: torch.Tensor | None = None) -> None:
     """`sigma`: standard errors, shape (school,); `y`: estimated effects, in points."""
