@@ -21,7 +21,7 @@ from probgen.errors import UnsupportedOperation
 __all__ = ["Memory"]
 
 aten = torch.ops.aten
-Geometry = tuple[int, tuple[int, ...], tuple[int, ...]]
+Geometry = tuple[int, tuple[int, ...], tuple[int, ...], torch.dtype]
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Memory:
                 raise UnsupportedOperation(
                     f"{program_line()}reads the bits of {storage.tensor.dtype} as {tensor.dtype}"
                 )
-            offset, size, stride = where
+            offset, size, stride, _ = where
             storage.views[where] = self._call(
                 aten.as_strided.default, self._flat(storage), size, stride, offset
             )
@@ -85,7 +85,7 @@ class Memory:
         if target.is_contiguous() and target.numel() == _block(target).numel():
             storage.first, storage.flat = where, None
         else:
-            offset, size, stride = where
+            offset, size, stride, _ = where
             if any(n > 1 and step == 0 for n, step in zip(size, stride, strict=True)):
                 raise UnsupportedOperation(f"{program_line()}writes to an expanded tensor")
             storage.flat = self._call(
@@ -97,7 +97,7 @@ class Memory:
     def _constant(self, tensor: torch.Tensor) -> Node:
         """A node for the present value of an untraced tensor."""
         version = -1 if tensor.is_inference() else tensor._version
-        key = (_address(tensor), _geometry(tensor), tensor.dtype, version)
+        key = (_address(tensor), _geometry(tensor), version)
         if key not in self._snapshots:
             node = self.graph.get_attr(f"constant{len(self.constants)}")
             self.constants[node] = tensor.detach().clone()
@@ -112,7 +112,7 @@ class Memory:
         if storage.first is None:
             storage.flat = self._constant(whole)
             return storage.flat
-        offset, size, stride = storage.first
+        offset, size, stride, _ = storage.first
         node = storage.views[storage.first]
         order = sorted(range(len(size)), key=lambda d: -stride[d])
         ordered = torch.empty_strided(
@@ -140,7 +140,7 @@ def _address(tensor: torch.Tensor) -> int:
 
 
 def _geometry(tensor: torch.Tensor) -> Geometry:
-    return int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride()
+    return int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 def _block(tensor: torch.Tensor) -> torch.Tensor:

@@ -31,8 +31,9 @@ def run_eager(density: DensityLike, plan: Plan, settings: Settings) -> Draws:
     chains = Chains(settings, plan)
     started = time.perf_counter()
     try:
-        for chain in range(plan.chains):
-            chains.outcomes[chain] = _Chain(density, chains, chain).run()
+        with np.errstate(over="ignore", invalid="ignore"):  # divergences are counted, not shown
+            for chain in range(plan.chains):
+                chains.outcomes[chain] = _Chain(density, chains, chain).run()
     except KeyboardInterrupt:
         chains.interrupted = True
     if plan.progress:

@@ -45,7 +45,7 @@ class HMC:
     def __post_init__(self) -> None:
         """Validate the settings."""
         hamiltonian.check_common(self)
-        if not 0 < self.trajectory_length < float("inf"):
+        if not hamiltonian.inside(self.trajectory_length, 0):
             raise OptionError(
                 f"HMC(trajectory_length={self.trajectory_length!r}): it must be positive; "
                 "pi/2 is usual."
@@ -58,7 +58,7 @@ class HMC:
                 f"HMC(num_steps={steps!r}): it must be a positive integer, or None to follow "
                 "from trajectory_length."
             )
-        if not 0 <= self.jitter < 1:
+        if self.jitter != 0 and not hamiltonian.inside(self.jitter, 0, 1):
             raise OptionError(f"HMC(jitter={self.jitter!r}): it must lie in [0, 1); 0.2 is usual.")
 
     def run(self, density: DensityLike, plan: Plan) -> Draws:

@@ -33,7 +33,7 @@ def _stuck(result: Draws) -> list[str]:
     stuck = np.flatnonzero((draws == draws[:, :1]).all(axis=(1, 2)))
     if stuck.size == 0:
         return []
-    diverging = float(result.stats["diverging"][stuck].mean()) if "diverging" in result.stats else 0
+    diverging = result.stats.get("diverging", np.zeros(draws.shape[:2]))[stuck].mean()
     reason = (
         "every trajectory met a non-finite or hugely wrong energy"
         if diverging > 0.5

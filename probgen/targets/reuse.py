@@ -29,9 +29,11 @@ def density_of(
     model: Callable[..., Any], data: Mapping[str, Any] | None, backend: str = "auto"
 ) -> tuple[Density, bool]:
     """The density of `model` given `data`, and whether it was kept from an earlier call."""
-    key = (id(model), backend, _fingerprint(as_tensors(data)))
+    # A bound method is a new object at every look; its function and its self are not.
+    identity = (id(getattr(model, "__self__", None)), id(getattr(model, "__func__", model)))
+    key = (identity, backend, _fingerprint(as_tensors(data)))
     known = _densities.get(key)
-    if known is not None and known.program.model is model and _current(known):
+    if known is not None and known.program.model == model and _current(known):
         _densities.move_to_end(key)
         return known, True
     density = compile_density(read_program(model, data), backend)
@@ -65,8 +67,11 @@ def _current(density: Density) -> bool:
     if density.native is None:
         return False
     q = np.random.default_rng().uniform(-1.0, 1.0, density.dim)
-    evaluation = density.evaluate(q)
     value, _ = density.native.value_and_grad(q)
+    try:
+        evaluation = density.evaluate(q)
+    except torch.linalg.LinAlgError:
+        return not np.isfinite(value)
     if not _close(value, evaluation.log_density.item()):
         return False
     compiled = density.outputs(q[None])

@@ -7,7 +7,6 @@ cov(x) and the inverse of cov(g), the least Fisher divergence (Seyboldt, Carlson
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ __all__ = ["Directions", "find_directions"]
 
 SMALL = 16
 """Up to so many coordinates, all directions are looked at."""
-NOISE_MARGIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -62,20 +60,12 @@ def _balance(x: np.ndarray, g: np.ndarray) -> float:
 
 
 def _leading(d: np.ndarray, settings: Settings) -> np.ndarray:
-    """Principal axes of d that matter.
-
-    They have the moment of an eigenvalue at the cutoff or more, and exceed the upper edge of
-    noise as strong as what lies in the other axes (Marchenko & Pastur 1967), with a margin.
-    """
+    """Principal axes of d whose second moment is that of an eigenvalue at the cutoff or more."""
     count, dim = d.shape
     most = dim if dim <= SMALL else min(settings.max_directions, count // 3)
     _, singular, axes = np.linalg.svd(d, full_matrices=False)
-    moments = singular**2 / count
     least = settings.cutoff + 1 / settings.cutoff - 2
-    if most < dim:
-        edge = 1 + math.sqrt(dim / count)
-        least = max(least, NOISE_MARGIN * edge**2 * moments[most:].sum() / (dim - most))
-    return axes[:most][moments[:most] >= least]
+    return axes[:most][singular[:most] ** 2 / count >= least]
 
 
 def _second_moment(along: np.ndarray, prior: float) -> np.ndarray:

@@ -24,8 +24,8 @@ class Metric:
 
     @property
     def rank(self) -> int:
-        """Number of stretched directions."""
-        return len(self._directions)
+        """Directions that are stretched, beyond the diagonal."""
+        return len(self._directions) if self._factor is None else len(self._factor)
 
     def velocity(self, momentum: np.ndarray) -> np.ndarray:
         """Rate of change of the position under a whitened momentum."""

@@ -76,12 +76,12 @@ class Warmup:
         by_gradient = done < settings.gradient_fraction * self.last
         regularised = (count * variance + prior * balanced) / (count + prior)
         metric.set_variances(balanced if by_gradient else regularised)
-        if settings.max_directions > 0 and done >= settings.first_update:
-            metric.set_directions(find_directions(positions, gradients, metric.scale, settings))
         if settings.metric == DENSE and count >= 2 * positions.shape[1]:
             covariance = np.atleast_2d(np.cov(positions, rowvar=False)) * count / (count + prior)
             np.fill_diagonal(covariance, variance)
             metric.set_covariance(covariance)
+        elif settings.max_directions > 0 and done >= settings.first_update:
+            metric.set_directions(find_directions(positions, gradients, metric.scale, settings))
 
 
 def _drift(positions: np.ndarray) -> float:

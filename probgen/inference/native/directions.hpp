@@ -20,7 +20,6 @@
 namespace probgen {
 
 constexpr size_t kSmall = 16;  // up to so many coordinates, all directions are looked at
-constexpr double kNoiseMargin = 1.5;
 
 class Directions {
   public:
@@ -134,26 +133,16 @@ class Directions {
         return found;
     }
 
-    // Turn the basis to the principal axes of d and keep those that matter: with the moment that
-    // an eigenvalue at the cutoff has, and above what noise in the other axes could look like.
+    // Turn the basis to the principal axes of d; keep those that an eigenvalue at the cutoff has.
     size_t leading(size_t k) {
+        const double least = settings_.cutoff + 1 / settings_.cutoff - 2;
         SmallMatrix second = second_moment(d_, k, whole());
         combine(diagonalise(second));
-        const double at_cutoff = settings_.cutoff + 1 / settings_.cutoff - 2;
-        const double least = std::max(at_cutoff * double(count_), noise(second));
         size_t kept = 0;
         for (size_t j = 0; j < k; ++j)
-            if (second(j, j) >= least) copy(row(basis_, kept++), row(basis_, j), n_);
+            if (second(j, j) >= least * double(count_))
+                copy(row(basis_, kept++), row(basis_, j), n_);
         return kept;
-    }
-
-    // The upper edge of the second moments of pure noise (Marchenko & Pastur 1967) as strong as
-    // what lies outside the basis, with a margin.
-    double noise(const SmallMatrix& second) const {
-        if (whole()) return 0;
-        const double outside = dot(d_, d_, count_ * n_) - trace(second);
-        const double edge = 1 + std::sqrt(double(dim_) / double(count_));
-        return kNoiseMargin * edge * edge * outside / double(dim_ - second.n);
     }
 
     // The eigenvalues that matter, against `unit`, with their directions first in the basis.

@@ -11,7 +11,8 @@ class History {
   public:
     History(size_t dim, size_t capacity, Store& store)
         : length_(packs_for(dim) * kLanes), capacity_(capacity),
-          positions_(store.block(capacity * length_)), gradients_(store.block(capacity * length_)) {}
+          positions_(store.block(capacity * length_)),
+          gradients_(store.block(capacity * length_)) {}
 
     void add(const double* position, const double* gradient) {
         copy(positions_ + next_ * length_, position, length_ / kLanes);

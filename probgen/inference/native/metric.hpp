@@ -16,14 +16,15 @@ namespace probgen {
 class Metric {
   public:
     Metric(size_t dim, const Settings& settings, Store& store)
-        : n_(packs_for(dim)), scale_(store.vector()), scaled_(store.vector()),
+        : dim_(dim), n_(packs_for(dim)), scale_(store.vector()), scaled_(store.vector()),
           stretch_(dim, dim <= kSmall ? dim : size_t(settings.max_directions), store) {
         for (size_t i = 0; i < n_ * kLanes; ++i) scale_[i] = 1;
         if (settings.metric == kDense) triangle_ = std::make_unique<Triangle>(dim, store);
     }
 
     bool diagonal() const { return stretch_.rank() == 0 && !full_; }
-    size_t rank() const { return stretch_.rank(); }
+    // Directions that are stretched, beyond the diagonal.
+    size_t rank() const { return full_ ? dim_ : stretch_.rank(); }
     const double* scale() const { return scale_; }
 
     // out = L momentum
@@ -66,7 +67,7 @@ class Metric {
     }
 
   private:
-    size_t n_;
+    size_t dim_, n_;
     double *scale_, *scaled_;
     Stretch stretch_;
     std::unique_ptr<Triangle> triangle_;

@@ -62,7 +62,8 @@ class Rng {
             for (size_t i = 0; i < lanes; ++i) {
                 double sine, cosine;
                 small_angle(angle[i], sine, cosine);
-                const double x = quadrant[i] & 1 ? sine : cosine, y = quadrant[i] & 1 ? cosine : sine;
+                const double x = quadrant[i] & 1 ? sine : cosine;
+                const double y = quadrant[i] & 1 ? cosine : sine;
                 angle[i] = radius[i] * (quadrant[i] & 2 ? -x : x);
                 radius[i] *= quadrant[i] & 2 ? -y : y;
             }

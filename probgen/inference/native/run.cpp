@@ -116,7 +116,7 @@ class Chain {
 
 PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
                                          probgen::DensityFunction function, const void* context,
-                                         uint64_t chain, const double* initial,
+                                         uint64_t index, const double* initial,
                                          const probgen::Output* out,
                                          volatile probgen::Report* report,
                                          const volatile int32_t* stop) {
@@ -124,7 +124,7 @@ PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
     try {
         const size_t dim = size_t(settings->dim);
         Store store(dim);
-        Rng rng(settings->seed, chain);
+        Rng rng(settings->seed, index);
         Hamiltonian system(Density{function, context}, *settings, dim, store);
         Point start = system.point(store);
         std::memcpy(start.position, initial, dim * sizeof(double));
@@ -132,11 +132,13 @@ PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
         if (!std::isfinite(start.log_density) || !all_finite(start.force, dim)) return kBadStart;
         if (settings->algorithm == kNuts) {
             Nuts nuts(system, store, settings->max_energy_error, settings->max_tree_depth);
-            return Chain<Nuts>(*settings, system, nuts, store, start, rng, *out, report, stop).run();
+            Chain<Nuts> chain(*settings, system, nuts, store, start, rng, *out, report, stop);
+            return chain.run();
         }
         Hmc hmc(system, store, settings->max_energy_error, settings->num_steps,
                 settings->trajectory_length, settings->jitter);
-        return Chain<Hmc>(*settings, system, hmc, store, start, rng, *out, report, stop).run();
+        Chain<Hmc> chain(*settings, system, hmc, store, start, rng, *out, report, stop);
+        return chain.run();
     } catch (const std::bad_alloc&) {
         return kOutOfMemory;
     }

@@ -47,7 +47,8 @@ inline double first_step_size(Hamiltonian& system, const Point& start, Point& sc
     for (int attempt = 0; attempt < 100; ++attempt) {
         system.copy_point(scratch, start);
         const double before = system.refresh(rng, momentum) - start.log_density;
-        const double after = system.leapfrog(scratch, momentum, momentum, step) - scratch.log_density;
+        const double kinetic = system.leapfrog(scratch, momentum, momentum, step);
+        const double after = kinetic - scratch.log_density;
         const double gain = before - after;
         const int wanted = after > -INFINITY && gain > std::log(target) ? 1 : -1;
         if (direction != 0 && wanted != direction) break;

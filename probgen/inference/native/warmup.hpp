@@ -5,8 +5,8 @@
 // draws, and the regularised variance later, which serves skewed and heavy-tailed coordinates
 // better. The final part of the warm-up leaves the metric alone and settles the step size.
 //
-// A warm-up draw need not be independent of the last one: while the chain mixes (its halves agree),
-// most trajectories stop one or two doublings short of where the latest full one ended.
+// A warm-up draw need not be independent of the last one: while the chain mixes (the halves of its
+// recent past agree), most trajectories stop one or two doublings short of the latest full one.
 #pragma once
 #include <algorithm>
 
@@ -55,11 +55,12 @@ class Warmup {
         next_ = early ? done + 1 : time_after(done);
         moments_.take(history_, count);
         for (size_t i = 0; i < system_.dim; ++i) metric.set_variance(i, variance(i, count, done));
-        if (settings_.max_directions > 0 && !early) {
+        if (settings_.metric == kDense && count >= 2 * system_.dim) {
+            set_covariance(count);
+        } else if (settings_.max_directions > 0 && !early) {
             directions_.find(history_, moments_, count, metric.scale());
             metric.set_directions(directions_);
         }
-        if (settings_.metric == kDense && count >= 2 * system_.dim) set_covariance(count);
         metric.force(gradient_, current.force);
         const double drift = moments_.drift();
         fewer_ = early ? 0 : drift < settings_.drift_two ? 2 : drift < settings_.drift_one ? 1 : 0;
