@@ -32,7 +32,14 @@ from probgen.targets.density import Density
 from probgen.targets.reuse import density_of
 
 __all__ = [
-    "HMC", "NUTS", "CheckReport", "check", "describe", "infer", "load_model", "predict",
+    "HMC",
+    "NUTS",
+    "CheckReport",
+    "check",
+    "describe",
+    "infer",
+    "load_model",
+    "predict",
     "read_data_file",
 ]
 
@@ -111,8 +118,13 @@ def infer(
     initial = initialise(density, chains, seed, init)
     with ProgressDisplay(f"{method.name} {density.program.name}", progress) as display:
         plan = Plan(
-            chains=chains, draws=draws, warmup=warmup, seed=seed, initial=initial,
-            threads=threads or min(chains, usable_cores()), keep_warmup=keep_warmup,
+            chains=chains,
+            draws=draws,
+            warmup=warmup,
+            seed=seed,
+            initial=initial,
+            threads=threads or min(chains, usable_cores()),
+            keep_warmup=keep_warmup,
             progress=display,
         )
         result = method.run(density, plan)
@@ -174,9 +186,7 @@ def predict(
     return result
 
 
-def _coordinates(
-    posterior: Any, variables: Mapping[str, Variable]
-) -> dict[str, Sequence[Any]]:
+def _coordinates(posterior: Any, variables: Mapping[str, Variable]) -> dict[str, Sequence[Any]]:
     """Labels of plates that still have the length they had in the fit."""
     sizes = {
         plate: variable.values.shape[2 + d]
@@ -262,7 +272,10 @@ def _sampled_groups(
     chains, draws, dim = unconstrained.shape
     outputs = density.outputs(unconstrained.reshape(-1, dim))
     groups: dict[str, dict[str, Variable]] = {
-        "posterior": {}, "log_likelihood": {}, "log_prior": {}, "unconstrained_posterior": {}
+        "posterior": {},
+        "log_likelihood": {},
+        "log_prior": {},
+        "unconstrained_posterior": {},
     }
     for key, values in outputs.items():
         kind, name = key.split(":", 1)
@@ -291,5 +304,3 @@ def _data_groups(program: Program) -> dict[str, dict[str, Variable]]:
         if array.dtype.kind in "fiub":
             constant[name] = Variable(array, sampled=False)
     return {"observed_data": observed, "constant_data": constant}
-
-

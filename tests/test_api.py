@@ -96,9 +96,10 @@ def test_warmup_is_kept_on_request():
 
 
 def test_one_chain_and_no_draws():
-    assert pg.infer(normal_mean, data={"y": Y}, **{**SHORT, "chains": 1}).posterior.sizes[
-        "chain"
-    ] == 1
+    assert (
+        pg.infer(normal_mean, data={"y": Y}, **{**SHORT, "chains": 1}).posterior.sizes["chain"]
+        == 1
+    )
     empty = pg.infer(normal_mean, data={"y": Y}, **{**SHORT, "draws": 0})
     assert empty["posterior"].sizes["draw"] == 0
 
@@ -130,7 +131,7 @@ def test_a_program_that_raises_is_named():
     def broken(y=None):
         raise ZeroDivisionError("by design")
 
-    with pytest.raises(ModelError, match="broken.*by design|by design"):
+    with pytest.raises(ModelError, match="by design"):
         pg.infer(broken, progress=False)
 
 
@@ -182,9 +183,7 @@ def test_predict_draws_observed_sites_anew(tree):
 
 
 def test_predict_for_new_data_and_chosen_sites(tree):
-    predicted = pg.predict(
-        tree, normal_mean, {"n": 7}, group="predictions", sites=["y", "double"]
-    )
+    predicted = pg.predict(tree, normal_mean, {"n": 7}, group="predictions", sites=["y", "double"])
     assert predicted["predictions"]["y"].sizes["row"] == 7
     np.testing.assert_allclose(predicted["predictions"]["double"], tree["posterior"]["double"])
     with pytest.raises(OptionError, match="'nothing'"):

@@ -211,16 +211,19 @@ def _trusted(library: Path) -> bool:
         return False
 
 
-def _compile(
-    compiler: Compiler, effort: tuple[str, ...], source: str, library: Path
-) -> None:
+def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: Path) -> None:
     """Build in a scratch directory and move into place, so that no reader sees half a file."""
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as scratch:
         text = Path(scratch) / "source.cpp"
         text.write_text(source)
         output = Path(scratch) / "library.so"
         command = [
-            *compiler.command, *effort, *compiler.flags, str(text), "-o", str(output),
+            *compiler.command,
+            *effort,
+            *compiler.flags,
+            str(text),
+            "-o",
+            str(output),
             *compiler.libraries,
         ]
         try:

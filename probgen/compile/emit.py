@@ -55,7 +55,7 @@ class _Function:
 
     def in_register(self, node: Node) -> bool:
         """Scalars live in variables of the function, never in buffers."""
-        return node.size == 1 and node.domain == () or (node.kind == "reduce" and node.size == 1)
+        return (node.size == 1 and node.domain == ()) or (node.kind == "reduce" and node.size == 1)
 
     def pointer(self, node: Node) -> str:
         """A C++ expression for the address of a node's buffer."""
@@ -164,9 +164,7 @@ class _Function:
                 continue
             if node in self.placed:
                 output = self.placed[node]
-                text += (
-                    f"double* __restrict b{node.serial}=out[{output.slot}]+{output.offset};\n"
-                )
+                text += f"double* __restrict b{node.serial}=out[{output.slot}]+{output.offset};\n"
             else:
                 local.append(node)
         if sum(node.size for node in local) * 8 <= _STACK_BYTES:
@@ -176,10 +174,7 @@ class _Function:
         offset = 0
         pieces = ""
         for node in local:
-            pieces += (
-                f"{node.dtype}* __restrict b{node.serial}="
-                f"({node.dtype}*)(space+{offset});\n"
-            )
+            pieces += f"{node.dtype}* __restrict b{node.serial}=({node.dtype}*)(space+{offset});\n"
             offset += (node.size + 7) // 8 * 8
         return text + f"double* const space=probgen::workspace({offset});\n" + pieces
 
@@ -193,8 +188,11 @@ def emit(name: str, outputs: Sequence[Output], returned: View | None = None) -> 
     for output in outputs:
         node = output.view.node
         direct = (
-            node in plan.stored and node not in function.placed and node.dtype == "double"
-            and not function.in_register(node) and _row_major(output.view)
+            node in plan.stored
+            and node not in function.placed
+            and node.dtype == "double"
+            and not function.in_register(node)
+            and _row_major(output.view)
         )
         if direct:
             function.placed[node] = output

@@ -31,10 +31,14 @@ def density_source(views: Mapping[str, View], inputs: int) -> Emitted:
         outputs.append(Output(gradient, 0, offset))
         offset += int(np.prod(gradient.shape, dtype=int))
     emitted = emit("evaluate", outputs, returned=views["value"])
-    text = _runtime() + emitted.text + (
-        f"{_EXPORT} double value_and_grad(const double* q, double* grad, const void* context)"
-        "{double* const out[1]={grad};"
-        "return evaluate(q,out,(const void* const*)context);}\n"
+    text = (
+        _runtime()
+        + emitted.text
+        + (
+            f"{_EXPORT} double value_and_grad(const double* q, double* grad, const void* context)"
+            "{double* const out[1]={grad};"
+            "return evaluate(q,out,(const void* const*)context);}\n"
+        )
     )
     return Emitted(text, emitted.constants)
 
@@ -46,12 +50,16 @@ def outputs_source(views: Mapping[str, View], dim: int) -> Emitted:
     emitted = emit("evaluate", outputs)
     count = max(len(outputs), 1)
     table = ",".join(map(str, sizes)) or "0"
-    text = _runtime() + emitted.text + (
-        f"{_EXPORT} void many(const double* q,long n,double* const* outs,const void* context){{"
-        f"static const long sizes[{count}]={{{table}}};"
-        f"for(long r=0;r<n;++r){{double* out[{count}];"
-        f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*sizes[j];"
-        f"evaluate(q+r*{dim},out,(const void* const*)context);}}}}\n"
+    text = (
+        _runtime()
+        + emitted.text
+        + (
+            f"{_EXPORT} void many(const double* q,long n,double* const* outs,const void* context){{"
+            f"static const long sizes[{count}]={{{table}}};"
+            f"for(long r=0;r<n;++r){{double* out[{count}];"
+            f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*sizes[j];"
+            f"evaluate(q+r*{dim},out,(const void* const*)context);}}}}\n"
+        )
     )
     return Emitted(text, emitted.constants)
 
@@ -104,7 +112,10 @@ class CompiledOutputs:
         self._function = self._library.many
         self._function.restype = None
         self._function.argtypes = [
-            ctypes.c_void_p, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p
+            ctypes.c_void_p,
+            ctypes.c_long,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
         ]
 
     def __call__(self, q: np.ndarray) -> dict[str, np.ndarray]:

@@ -132,8 +132,13 @@ class Graph:
     _known: dict[Any, Node] = field(default_factory=dict)
 
     def _node(
-        self, kind: str, shape: Sequence[int], dtype: str, views: Iterable[View] = (),
-        attributes: tuple[Any, ...] = (), key: Any = None,
+        self,
+        kind: str,
+        shape: Sequence[int],
+        dtype: str,
+        views: Iterable[View] = (),
+        attributes: tuple[Any, ...] = (),
+        key: Any = None,
     ) -> Node:
         views = tuple(views)
         identity = (kind, tuple(shape), dtype, tuple(map(_view_key, views)), key or attributes)
@@ -152,7 +157,9 @@ class Graph:
         shape = array.shape
         if array.size == 0:  # nothing is ever read from it
             array = np.zeros((1,) * array.ndim, dtype=array.dtype)
-        varies = [n > 1 and bool((array != array.take([0], d)).any()) for d, n in enumerate(array.shape)]
+        varies = [
+            n > 1 and bool((array != array.take([0], d)).any()) for d, n in enumerate(array.shape)
+        ]
         core = array[tuple(slice(None) if v else 0 for v in varies)]
         if core.dtype.kind == "f" or (core.dtype != np.bool_ and np.abs(core).max() >= 2**31):
             core, dtype = core.astype(np.float64), DOUBLE
@@ -161,9 +168,7 @@ class Graph:
         else:
             core, dtype = core.astype(np.int32), INT
         core = np.ascontiguousarray(core)
-        node = self._node(
-            "constant", core.shape, dtype, attributes=(core,), key=(core.tobytes(),)
-        )
+        node = self._node("constant", core.shape, dtype, attributes=(core,), key=(core.tobytes(),))
         steps = iter(contiguous_strides(core.shape))
         return View(node, shape, tuple(next(steps) if v else 0 for v in varies))
 
@@ -178,9 +183,7 @@ class Graph:
         varying = [d for d in varying if shape[d] > 1]
         order = sorted(varying, key=lambda d: shape[d])
         domain = [shape[d] for d in order]
-        operands = [
-            self._packed(v.restride(domain, [v.strides[d] for d in order])) for v in views
-        ]
+        operands = [self._packed(v.restride(domain, [v.strides[d] for d in order])) for v in views]
         node = self._node("pointwise", domain, dtype, operands, (template,))
         return _spread(node, shape, order)
 
@@ -192,15 +195,14 @@ class Graph:
         """
         shape = base.shape
         varying = [
-            d for d in range(len(shape))
+            d
+            for d in range(len(shape))
             if shape[d] > 1 and (base.strides[d] or any(i.strides[d] for i in indices))
         ]
         order = sorted(varying, key=lambda d: shape[d])
         domain = [shape[d] for d in order]
         loop = base.restride(domain, [base.strides[d] for d in order])
-        reads = [
-            self._packed(i.restride(domain, [i.strides[d] for d in order])) for i in indices
-        ]
+        reads = [self._packed(i.restride(domain, [i.strides[d] for d in order])) for i in indices]
         node = self._node("gather", domain, base.dtype, (loop, *reads), (tuple(index_strides),))
         return _spread(node, shape, order)
 
@@ -213,13 +215,15 @@ class Graph:
         active = [d for d in dims if d not in idle]
         varying = [d for d in kept if view.strides[d] and shape[d] > 1]
         order = self._loop_order(view, active + varying)
-        loop = self._packed(view.restride([shape[d] for d in order],
-                                          [view.strides[d] for d in order]))
+        loop = self._packed(
+            view.restride([shape[d] for d in order], [view.strides[d] for d in order])
+        )
         if active:
             out = [d for d in order if d in varying]
             reduced = tuple(i for i, d in enumerate(order) if d in active)
-            node = self._node("reduce", [shape[d] for d in out], view.dtype, (loop,),
-                              (operation, reduced))
+            node = self._node(
+                "reduce", [shape[d] for d in out], view.dtype, (loop,), (operation, reduced)
+            )
             result = _spread(node, shape, out)
         else:
             result = view.restride(shape, view.strides)
@@ -232,8 +236,12 @@ class Graph:
         return result
 
     def scatter(
-        self, value: View, indices: Sequence[View], shape: Sequence[int],
-        loop_strides: Sequence[int], index_strides: Sequence[int],
+        self,
+        value: View,
+        indices: Sequence[View],
+        shape: Sequence[int],
+        loop_strides: Sequence[int],
+        index_strides: Sequence[int],
     ) -> View:
         """zeros(shape), then buffer[loop strides + sum(index * index stride)] += value."""
         if 0 in value.shape:
@@ -243,7 +251,10 @@ class Graph:
         pick = [value.shape[d] for d in order]
         loops = [v.restride(pick, [v.strides[d] for d in order]) for v in (value, *indices)]
         node = self._node(
-            "scatter", shape, DOUBLE, [self._packed(v) for v in loops],
+            "scatter",
+            shape,
+            DOUBLE,
+            [self._packed(v) for v in loops],
             (tuple(loop_strides[d] for d in order), tuple(index_strides)),
         )
         return _whole(node)

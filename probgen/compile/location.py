@@ -39,9 +39,7 @@ def program_line() -> str:
 
 def _is_start(frame: FrameType) -> bool:
     """Whether tracing began here, so that the user's program is not further up."""
-    return (
-        frame.f_code.co_filename == _TRACER and frame.f_code.co_name == "trace_with_gradient"
-    )
+    return frame.f_code.co_filename == _TRACER and frame.f_code.co_name == "trace_with_gradient"
 
 
 def _is_library(name: str) -> bool:

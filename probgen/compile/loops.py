@@ -192,8 +192,7 @@ class LoopNest:
             closed += f"b{node.serial}[{start}+j]=a{node.serial}[j];"
         inner = f"for(long j=0;j<{width};++j){{const long i1={start}+j;{body}{sums}}}"
         return (
-            f"{opened}for(long i0=0;i0<{rows};++i0){inner}"
-            f"for(long j=0;j<{width};++j){{{closed}}}"
+            f"{opened}for(long i0=0;i0<{rows};++i0){inner}for(long j=0;j<{width};++j){{{closed}}}"
         )
 
     def _row_sums(self) -> str:
@@ -245,17 +244,13 @@ class SegmentNest(LoopNest):
         reads = "".join(self._read_once(node) for node in self.hoisted)
         inner = "".join(self._statement(node) for node in self.nodes)
         inner += "".join(
-            f"t{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};"
-            for node in self.reduces
+            f"t{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};" for node in self.reduces
         )
         inner += "".join(
-            f"s{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};"
-            for node in self.scatters
+            f"s{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};" for node in self.scatters
         )
         lane = f"\n#pragma GCC unroll 1\nfor(long j=0;j<{LANES};++j)"
-        write = "".join(
-            f"b{node.serial}[g[j]]=s{node.serial}[j];" for node in self.scatters
-        )
+        write = "".join(f"b{node.serial}[g[j]]=s{node.serial}[j];" for node in self.scatters)
         finish = "".join(
             f"double v{node.serial}=0.0;for(long j=0;j<{LANES};++j)"
             f"v{node.serial}+=t{node.serial}[j];"

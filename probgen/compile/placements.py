@@ -66,9 +66,7 @@ def _masked_select(x, mask):
     return x.expand(shape)[mask.expand(shape)]
 
 
-def _searchsorted(
-    sorted_sequence, x, *, out_int32=False, right=False, side=None, sorter=None
-):
+def _searchsorted(sorted_sequence, x, *, out_int32=False, right=False, side=None, sorter=None):
     if sorter is not None:
         sorted_sequence = torch.gather(sorted_sequence, -1, sorter)
     values = torch.as_tensor(x)[..., None]

@@ -45,9 +45,7 @@ class Packing:
 
     def hoists(self, node: Node) -> bool:
         """Whether a node reads a value of the group: the same for all rows of a lane."""
-        return (
-            node.kind == "gather" and len(node.views) == 2 and node.views[1].node is self.index
-        )
+        return node.kind == "gather" and len(node.views) == 2 and node.views[1].node is self.index
 
 
 def plan_packing(
@@ -71,8 +69,11 @@ def plan_packing(
 def _scatters_by(node: Node, index: View, inside: Set[Node]) -> bool:
     loop_strides, index_strides = node.attributes
     return (
-        len(node.views) == 2 and node.views[1] == index and index.whole
-        and loop_strides == (0,) and index_strides == (1,)
+        len(node.views) == 2
+        and node.views[1] == index
+        and index.whole
+        and loop_strides == (0,)
+        and index_strides == (1,)
         and _readable(node.views[0], inside)
     )
 
@@ -84,7 +85,9 @@ def _permutable(node: Node, stored: Set[Node], inside: Set[Node]) -> bool:
     if node in stored:
         return False
     if node.kind == "gather":
-        return node.views[0].strides == (0,) and all(_readable(view, inside) for view in node.views[1:])
+        return node.views[0].strides == (0,) and all(
+            _readable(view, inside) for view in node.views[1:]
+        )
     return all(_readable(view, inside) for view in node.views)
 
 
@@ -117,7 +120,10 @@ def _pack(index: Node) -> Packing:
         ids[number, : len(pack)] = groups[pack]
     sizes = np.array([len(rows) for rows in order])
     return Packing(
-        index, np.concatenate(order), (np.cumsum(sizes) - sizes).astype(np.int32),
-        (sizes // LANES).astype(np.int32), lengths.reshape(-1).astype(float),
+        index,
+        np.concatenate(order),
+        (np.cumsum(sizes) - sizes).astype(np.int32),
+        (sizes // LANES).astype(np.int32),
+        lengths.reshape(-1).astype(float),
         ids.reshape(-1).astype(np.int32),
     )

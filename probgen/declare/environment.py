@@ -20,7 +20,12 @@ from pyro.poutine.messenger import Messenger
 from torch.overrides import TorchFunctionMode
 
 __all__ = [
-    "DoublePrecision", "FixParameters", "double_precision", "isolated", "tracing", "validating",
+    "DoublePrecision",
+    "FixParameters",
+    "double_precision",
+    "isolated",
+    "tracing",
+    "validating",
 ]
 
 _LOW_PRECISION = (torch.float32, torch.float16, torch.bfloat16)

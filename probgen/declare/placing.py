@@ -20,8 +20,15 @@ from probgen.declare.supports import continuous_support, label, support_words
 from probgen.errors import ModelError
 
 __all__ = [
-    "FloatObservations", "PlaceNearOrigin", "PlacePrior", "PlaceUnconstrained", "PlaceValues",
-    "ReadUnconstrained", "fill_masked", "is_imputed", "mask_of",
+    "FloatObservations",
+    "PlaceNearOrigin",
+    "PlacePrior",
+    "PlaceUnconstrained",
+    "PlaceValues",
+    "ReadUnconstrained",
+    "fill_masked",
+    "is_imputed",
+    "mask_of",
 ]
 
 
@@ -113,9 +120,7 @@ class PlaceUnconstrained(Messenger):
         if is_imputed(msg, self.given):
             self._add_imputed(value, msg, transform)
         elif support is not constraints.real and not _is_identity(transform):
-            self.log_jacobian.append(
-                transform.log_abs_det_jacobian(value, msg["value"]).sum()
-            )
+            self.log_jacobian.append(transform.log_abs_det_jacobian(value, msg["value"]).sum())
 
     def _add_imputed(self, value: torch.Tensor, msg: dict[str, Any], transform: Any) -> None:
         """What `obs_mask` observes is a part of a latent site, too, which nothing depends on.

@@ -216,8 +216,10 @@ def _hidden_randomness(reading: Reading, again: Any) -> Iterator[Problem]:
     before = {name: message["log_prob_sum"] for name, message in sample_sites(reading.trace)}
     after = {name: message["log_prob_sum"] for name, message in sample_sites(again)}
     for name in [*before, *(name for name in after if name not in before)]:
-        if name not in before or name not in after or not torch.isclose(
-            before[name], after[name], rtol=1e-9, atol=1e-12, equal_nan=True
+        if (
+            name not in before
+            or name not in after
+            or not torch.isclose(before[name], after[name], rtol=1e-9, atol=1e-12, equal_nan=True)
         ):
             yield error(
                 name,

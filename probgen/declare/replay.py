@@ -83,12 +83,8 @@ def _together(
         return None
 
 
-def _one_by_one(
-    run: _Run, rows: Mapping[str, torch.Tensor], count: int
-) -> dict[str, np.ndarray]:
+def _one_by_one(run: _Run, rows: Mapping[str, torch.Tensor], count: int) -> dict[str, np.ndarray]:
     results = [run({name: value[i] for name, value in rows.items()}) for i in range(count)]
     if not results:
         raise ModelError("There are no draws to predict from: the posterior is empty.")
     return {name: np.stack([row[name].numpy() for row in results]) for name in results[0]}
-
-

@@ -24,7 +24,13 @@ from probgen.declare.supports import (
 )
 
 __all__ = [
-    "Plate", "Site", "describe_site", "is_latent", "is_statement", "plates_of", "sample_sites",
+    "Plate",
+    "Site",
+    "describe_site",
+    "is_latent",
+    "is_statement",
+    "plates_of",
+    "sample_sites",
     "site_kind",
 ]
 
@@ -77,7 +83,7 @@ def is_latent(message: Mapping[str, Any]) -> bool:
 
 
 def site_kind(message: Mapping[str, Any]) -> str:
-    """"latent", "observed", "deterministic" or "factor".
+    """ "latent", "observed", "deterministic" or "factor".
 
     A Delta that is not observed is a deterministic site under another name, and so is a masked
     one, which is what Pyro's reparametrisations leave in place of a site.
@@ -123,8 +129,15 @@ def describe_site(name: str, message: Mapping[str, Any]) -> Site:
         with torch.no_grad():
             unconstrained = tuple(transform.inv(message["value"].detach()).shape)
     return Site(
-        name, kind, label(distribution), support_words(support), shape, event_dim, plates,
-        unconstrained, discrete,
+        name,
+        kind,
+        label(distribution),
+        support_words(support),
+        shape,
+        event_dim,
+        plates,
+        unconstrained,
+        discrete,
     )
 
 

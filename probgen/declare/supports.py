@@ -12,8 +12,13 @@ from pyro import distributions as dist
 from torch.distributions import biject_to, constraints
 
 __all__ = [
-    "continuous_support", "has_transform", "is_discrete", "label", "support_of",
-    "support_words", "unwrapped",
+    "continuous_support",
+    "has_transform",
+    "is_discrete",
+    "label",
+    "support_of",
+    "support_words",
+    "unwrapped",
 ]
 
 _WRAPPERS = (torch.distributions.Independent, dist.MaskedDistribution, dist.ExpandedDistribution)

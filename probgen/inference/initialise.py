@@ -54,7 +54,11 @@ def _start(density: Density, chain: int, chains: int, seed: int, init: Any) -> n
 
 
 def _proposal(
-    density: Density, chain: int, chains: int, init: Any, radius: float,
+    density: Density,
+    chain: int,
+    chains: int,
+    init: Any,
+    radius: float,
     generator: np.random.Generator,
 ) -> np.ndarray:
     q = generator.uniform(-radius, radius, density.dim)

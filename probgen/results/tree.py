@@ -57,14 +57,17 @@ class Labels:
         if given and len(given) != len(free):
             raise OptionError(
                 f"dims[{name!r}] names {len(given)} dimensions, but {name!r} has shape "
-                f"{variable.values.shape[len(lead):]} with plates {plates}."
+                f"{variable.values.shape[len(lead) :]} with plates {plates}."
             )
         names = dict(zip(free, given, strict=False))
         counter = iter(range(rank))
-        return (*lead, *(
-            plate or names.get(d) or f"{name}_dim_{next(counter)}"
-            for d, plate in enumerate(plates)
-        ))
+        return (
+            *lead,
+            *(
+                plate or names.get(d) or f"{name}_dim_{next(counter)}"
+                for d, plate in enumerate(plates)
+            ),
+        )
 
 
 def build_tree(

@@ -53,8 +53,8 @@ class Case:
     def inputs(self, seed: int) -> list[torch.Tensor]:
         generator = torch.Generator().manual_seed(seed)
         return [
-            self.low + (self.high - self.low)
-            * torch.rand(shape, generator=generator, dtype=torch.float64)
+            self.low
+            + (self.high - self.low) * torch.rand(shape, generator=generator, dtype=torch.float64)
             for shape in self.shapes
         ]
 
@@ -154,7 +154,10 @@ def assert_same(compiled: Compiled, inputs: Sequence[torch.Tensor]) -> None:
         finite = np.abs(array[np.isfinite(array)])
         scale = max(float(finite.max(initial=0.0)), 1e-3)
         np.testing.assert_allclose(
-            actual[name], array, rtol=compiled.case.rtol, atol=compiled.case.rtol * scale,
+            actual[name],
+            array,
+            rtol=compiled.case.rtol,
+            atol=compiled.case.rtol * scale,
             err_msg=f"{compiled.case.name}: {name}",
         )
 

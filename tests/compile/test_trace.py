@@ -140,9 +140,14 @@ class Cube(torch.autograd.Function):
 
 def test_custom_derivatives_and_vectorising_maps():
     weights = torch.randn(4, 3, dtype=f64, generator=torch.Generator().manual_seed(0))
-    assert_matches(lambda x: (
-        Cube.apply(x), torch.vmap(lambda w: (w * x).sum())(weights),
-        torch.vmap(lambda w: (w * x).cumprod(0).sum())(weights)), (3,))
+    assert_matches(
+        lambda x: (
+            Cube.apply(x),
+            torch.vmap(lambda w: (w * x).sum())(weights),
+            torch.vmap(lambda w: (w * x).cumprod(0).sum())(weights),
+        ),
+        (3,),
+    )
 
 
 def test_a_gradient_inside():

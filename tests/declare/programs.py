@@ -69,14 +69,14 @@ def schools(y):
 
 
 PROGRAMS["reparametrised"] = (
-    poutine.reparam(config={"theta": LocScaleReparam(0.0)})(schools), {"y": Y}
+    poutine.reparam(config={"theta": LocScaleReparam(0.0)})(schools),
+    {"y": Y},
 )
 PROGRAMS["half_reparametrised"] = (
-    poutine.reparam(schools, config={"theta": LocScaleReparam(0.5)}), {"y": Y}
+    poutine.reparam(schools, config={"theta": LocScaleReparam(0.5)}),
+    {"y": Y},
 )
-PROGRAMS["conditioned"] = (
-    poutine.condition(schools, data={"mu": torch.tensor(0.3)}), {"y": Y}
-)
+PROGRAMS["conditioned"] = (poutine.condition(schools, data={"mu": torch.tensor(0.3)}), {"y": Y})
 PROGRAMS["scaled"] = (poutine.scale(schools, scale=0.5), {"y": Y})
 
 
@@ -205,9 +205,7 @@ def delta_sites(y):
     mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
     twice = pyro.sample("twice", dist.Delta(mu * 2))
     pair = torch.tensor([1.0, 2.0])
-    scale = pyro.sample(
-        "scale", dist.Delta(pair, log_density=torch.tensor(-3.0), event_dim=1)
-    )
+    scale = pyro.sample("scale", dist.Delta(pair, log_density=torch.tensor(-3.0), event_dim=1))
     with pyro.plate("n", 8):
         pyro.sample("y", dist.Normal(twice, scale.sum()), obs=y)
 
@@ -301,6 +299,11 @@ def many_supports(y):
 
 
 BEYOND_PYRO = {
-    "observed_in_part", "moving_support", "improper_sites", "latent_mixture", "delta_sites",
-    "pyro_module", "plain_numbers",
+    "observed_in_part",
+    "moving_support",
+    "improper_sites",
+    "latent_mixture",
+    "delta_sites",
+    "pyro_module",
+    "plain_numbers",
 }

@@ -48,6 +48,7 @@ def normal(y, location=0.0, scale=1.0, size=None):
 
 # ---- nothing wrong -------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", sorted(set(PROGRAMS) - {"improper_sites"}))
 def test_sound_programs_pass_without_a_word(name):
     report = pg.check(*PROGRAMS[name])
@@ -112,9 +113,7 @@ def test_unused_data():
     def model(y, x, n, flag, labels):
         normal(y)
 
-    report = pg.check(
-        model, {"y": Y, "x": X, "n": 3, "flag": True, "labels": "text"}
-    )
+    report = pg.check(model, {"y": Y, "x": X, "n": 3, "flag": True, "labels": "text"})
     assert report.ok
     assert [problem.site for problem in report.problems] == ["x", "n", "flag"]
     assert all("is not used" in problem.message for problem in report.problems)
@@ -170,7 +169,9 @@ def categorical(y):
 
 def test_categories_coded_from_one():
     expect(
-        categorical, {"y": [1, 3, 2, 3]}, site="y",
+        categorical,
+        {"y": [1, 3, 2, 3]},
+        site="y",
         words=r"2 of 4 values are .* Categorical \(integer, 0 \.\. 2\); the first is y\[1\] = 3",
         cure="subtract 1",
     )
@@ -192,7 +193,9 @@ def test_compositions_that_do_not_add_up():
             pyro.sample("y", dist.Dirichlet(size * torch.ones(3)), obs=y)
 
     expect(
-        model, {"y": [[0.2, 0.3, 0.5], [0.2, 0.3, 0.4]]}, site="y",
+        model,
+        {"y": [[0.2, 0.3, 0.5], [0.2, 0.3, 0.4]]},
+        site="y",
         words=r"1 of 2 values is .* Dirichlet \(simplex\); .* y\[1\] = \[0.2, 0.3, 0.4\]",
         cure="Divide every vector by its sum",
     )
@@ -202,14 +205,20 @@ def test_missing_values():
     y = Y.clone()
     y[[2, 5]] = NAN
     expect(
-        normal, {"y": y}, site="y", cure="(?s)Drop.*mask.*impute",
+        normal,
+        {"y": y},
+        site="y",
+        cure="(?s)Drop.*mask.*impute",
         words=r"2 of 8 values are missing \(NaN\), the first at y\[2\]",
     )
 
 
 def test_infinite_values():
     expect(
-        normal, {"y": [0.0, -np.inf]}, site="y", words=r"1 of 2 values is infinite, .*y\[1\]",
+        normal,
+        {"y": [0.0, -np.inf]},
+        site="y",
+        words=r"1 of 2 values is infinite, .*y\[1\]",
         cure="logarithm of 0",
     )
 
@@ -230,8 +239,14 @@ def test_infer_refuses_impossible_values_with_the_same_words(model, y, words):
 
 def test_infer_takes_values_that_a_moving_support_can_reach():
     tree = pg.infer(
-        uniform, data={"y": [1.0, 2.0]}, chains=1, draws=20, warmup=20, backend="eager",
-        progress=False, seed=1,
+        uniform,
+        data={"y": [1.0, 2.0]},
+        chains=1,
+        draws=20,
+        warmup=20,
+        backend="eager",
+        progress=False,
+        seed=1,
     )
     assert (tree["posterior"]["high"] > 2.0).all()
 
@@ -281,25 +296,40 @@ def wrong_parameters(y):
 
 SHAPES = {
     "too long for the plate": (
-        normal, {"y": torch.randn(10), "size": 8},
+        normal,
+        {"y": torch.randn(10), "size": 8},
         r"\(10,\) does not fit batch shape \(8,\).*plate 'n' of size 8",
         r"pyro.plate\('n', 10\)",
     ),
     "column of data": (
-        normal, {"y": torch.randn(8, 1)}, r"log densities of shape \(8, 8\)", "squeeze",
+        normal,
+        {"y": torch.randn(8, 1)},
+        r"log densities of shape \(8, 8\)",
+        "squeeze",
     ),
     "column of parameters": (
-        column_mean, {"y": torch.randn(8)}, r"log densities of shape \(8, 8\)", "squeeze",
+        column_mean,
+        {"y": torch.randn(8)},
+        r"log densities of shape \(8, 8\)",
+        "squeeze",
     ),
     "event of another size": (
-        wrong_event, {"y": torch.randn(8, 2)}, r"shape \(8, 2\).*has shape \(3,\)", "to_event",
+        wrong_event,
+        {"y": torch.randn(8, 2)},
+        r"shape \(8, 2\).*has shape \(3,\)",
+        "to_event",
     ),
     "event of size one": (
-        wrong_event, {"y": torch.randn(8, 1)}, r"shape \(8, 1\).*has shape \(3,\)", "to_event",
+        wrong_event,
+        {"y": torch.randn(8, 1)},
+        r"shape \(8, 1\).*has shape \(3,\)",
+        "to_event",
     ),
     "event missing": (wrong_event, {"y": torch.tensor(1.0)}, r"shape \(\).*\(3,\)", "to_event"),
     "parameters against the plate": (
-        wrong_parameters, {"y": torch.randn(8)}, "size 5 in dimension -1, where plate 'n'",
+        wrong_parameters,
+        {"y": torch.randn(8)},
+        "size 5 in dimension -1, where plate 'n'",
         "plate 5 long",
     ),
 }
@@ -320,8 +350,12 @@ def test_infer_refuses_shapes_with_the_same_words(name):
 
 def test_one_value_observed_many_times():
     expect(
-        normal, {"y": torch.ones(1), "size": 8}, site="y", severity="warning",
-        words="is observed 8 times", cure="out of the plate",
+        normal,
+        {"y": torch.ones(1), "size": 8},
+        site="y",
+        severity="warning",
+        words="is observed 8 times",
+        cure="out of the plate",
     )
 
 
@@ -444,7 +478,10 @@ def test_discrete_latent_site():
         normal(y, location=z)
 
     expect(
-        model, {"y": Y}, site="z", words="'z' is discrete \\(Bernoulli\\)",
+        model,
+        {"y": Y},
+        site="z",
+        words="'z' is discrete \\(Bernoulli\\)",
         cure="MixtureSameFamily",
     )
 
@@ -499,7 +536,11 @@ def test_prior_masked_in_part():
             pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
 
     expect(
-        model, {"y": Y}, site="mu", severity="warning", words="2 of its 8 values",
+        model,
+        {"y": Y},
+        site="mu",
+        severity="warning",
+        words="2 of its 8 values",
         cure="indexing",
     )
 
@@ -557,11 +598,16 @@ def bad_component(y):
 
 PARAMETERS = {
     "scale": (
-        mixed_up, "y", r"'scale' of Normal must be > 0; 8 of 8 values are not: scale\[0\] = -?0",
+        mixed_up,
+        "y",
+        r"'scale' of Normal must be > 0; 8 of 8 values are not: scale\[0\] = -?0",
         "softplus",
     ),
     "scale in an event": (
-        negative_event, "mu", r"1 of 3 values are not: scale\[1\] = -2", "HalfNormal",
+        negative_event,
+        "mu",
+        r"1 of 3 values are not: scale\[1\] = -2",
+        "HalfNormal",
     ),
     "probability": (improbable, "y", r"'probs' of Bernoulli must be \[0, 1\];.*1.5", "sigmoid"),
     "NaN": (missing_location, "y", r"'loc' of Normal must be real.*nan", "NaN"),
@@ -621,7 +667,9 @@ def test_density_that_is_never_finite():
             pyro.sample("y", dist.Beta(1.0 + share, 2.0), obs=y)
 
     expect(
-        model, {"y": [0.5, 0.0]}, site="y",
+        model,
+        {"y": [0.5, 0.0]},
+        site="y",
         words=r"is -inf; 1 of its 2 terms.*index \(1,\) the value 0 under Beta.*all 10 points",
         cure="edge of the support",
     )
@@ -666,7 +714,11 @@ def test_gradient_that_is_cut():
         normal(y, location=mu.detach())
 
     expect(
-        model, {"y": Y}, site="m", severity="warning", words="latent site 'm' is wrong: .*slope",
+        model,
+        {"y": Y},
+        site="m",
+        severity="warning",
+        words="latent site 'm' is wrong: .*slope",
         cure="detach",
     )
 
@@ -697,7 +749,9 @@ def test_matrix_that_is_not_positive_definite():
         pyro.sample("b", dist.MultivariateNormal(torch.zeros(2), covariance))
 
     expect(
-        model, site="b", words="(?s)LinAlgError at test_check.py.*MultivariateNormal",
+        model,
+        site="b",
+        words="(?s)LinAlgError at test_check.py.*MultivariateNormal",
         cure="1e-6",
     )
 
@@ -725,7 +779,10 @@ class Dropout(torch.nn.Module):
 @pytest.mark.parametrize("model", [dice_in_torch, dice_in_numpy, Dropout()])
 def test_random_numbers_outside_of_sites(model):
     expect(
-        model, {"y": Y}, site="y", words="random numbers outside pyro.sample",
+        model,
+        {"y": Y},
+        site="y",
+        words="random numbers outside pyro.sample",
         cure=r"pyro.sample.*\.eval\(\)",
     )
     with pytest.raises(ModelError, match="random numbers outside"):
@@ -746,7 +803,10 @@ def test_sites_that_come_and_go():
         normal(y, location=mu)
 
     expect(
-        model, {"y": Y}, site="extra", words=r"is in \d of \d runs.*control flow",
+        model,
+        {"y": Y},
+        site="extra",
+        words=r"is in \d of \d runs.*control flow",
         cure="torch.where",
     )
 
@@ -759,7 +819,10 @@ def test_shapes_that_change():
         normal(y)
 
     expect(
-        model, {"y": Y}, site="b", words=r"changes its shape between runs: \(2,\) and \(3,\)",
+        model,
+        {"y": Y},
+        site="b",
+        words=r"changes its shape between runs: \(2,\) and \(3,\)",
         cure="data alone",
     )
 
@@ -819,7 +882,10 @@ def test_several_faults_are_reported_at_once():
 
     report = pg.check(model, {"y": Y, "x": X, "unused": 1, "more": 2})
     assert {(p.severity, p.site) for p in report.problems} == {
-        ("error", "more"), ("warning", "beta"), ("error", "z"), ("error", "y"),
+        ("error", "more"),
+        ("warning", "beta"),
+        ("error", "z"),
+        ("error", "y"),
     }
 
 

@@ -29,7 +29,8 @@ def surroundings() -> dict[str, object]:
         "iterate": IndepMessenger.__iter__,
         "validate": Distribution._validate_args,
         "pyro": (
-            pyro.poutine.is_validation_enabled(), pyro.distributions.is_validation_enabled(),
+            pyro.poutine.is_validation_enabled(),
+            pyro.distributions.is_validation_enabled(),
             pyro.infer.is_validation_enabled(),
         ),
         "store": dict(pyro.get_param_store().items()),

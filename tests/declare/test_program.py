@@ -45,9 +45,7 @@ def read(name: str) -> Program:
 def points(program: Program) -> list[dict[str, torch.Tensor]]:
     generator = torch.Generator().manual_seed(3)
     random = {
-        site.name: torch.randn(
-            site.unconstrained_shape, generator=generator, dtype=torch.float64
-        )
+        site.name: torch.randn(site.unconstrained_shape, generator=generator, dtype=torch.float64)
         for site in program.of_kind("latent")
     }
     return [program.unconstrain(seed=5), random]
@@ -65,9 +63,13 @@ def pyro_log_density(model, data, unconstrained) -> float:
 def test_density_is_that_of_pyro(name, double, monkeypatch):
     program = read(name)
     if name in ("scaled_module", "registered_module"):  # weights that a copy does not reach
-        monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: (
-            torch.nn.functional.linear(x, self.weight.double(), self.bias.double())
-        ))
+        monkeypatch.setattr(
+            torch.nn.Linear,
+            "forward",
+            lambda self, x: torch.nn.functional.linear(
+                x, self.weight.double(), self.bias.double()
+            ),
+        )
     for unconstrained in points(program):
         ours = float(program.evaluate(unconstrained).log_density.detach())
         assert ours == pytest.approx(
@@ -93,8 +95,10 @@ def test_bounds_may_depend_on_other_sites():
     high = 1 + 2 * u.sigmoid()
     low = high * v.sigmoid()
     expected = (
-        -np.log(2) + torch.log(2 * u.sigmoid() * (1 - u.sigmoid()))
-        - high.log() + torch.log(high * v.sigmoid() * (1 - v.sigmoid()))
+        -np.log(2)
+        + torch.log(2 * u.sigmoid() * (1 - u.sigmoid()))
+        - high.log()
+        + torch.log(high * v.sigmoid() * (1 - v.sigmoid()))
         + Normal(low, high).log_prob(Y / 10).sum()
     )
     assert evaluation.latent["low"] == pytest.approx(float(low))
@@ -149,7 +153,8 @@ def test_weights_with_priors_are_latent_sites():
     unconstrained = points(program)[1]
     weight, bias = unconstrained["layer.weight"], unconstrained["layer.bias"]
     expected = (
-        STANDARD.log_prob(weight).sum() + STANDARD.log_prob(bias).sum()
+        STANDARD.log_prob(weight).sum()
+        + STANDARD.log_prob(bias).sum()
         + Normal((X @ weight.T + bias).squeeze(-1), 1.5).log_prob(Y).sum()
     )
     found = float(program.evaluate(unconstrained).log_density)
@@ -172,7 +177,8 @@ def test_values_imputed_by_obs_mask_have_a_proper_density():
     seen = Y > 0
     expected = (
         Normal(0.0, 5.0).log_prob(mu)
-        + Normal(mu, 1.0).log_prob(Y[seen]).sum() - Y[seen].sum()
+        + Normal(mu, 1.0).log_prob(Y[seen]).sum()
+        - Y[seen].sum()
         + Normal(mu, 1.0).log_prob(missing[~seen]).sum()
         - 0.5 * missing[seen].square().sum()  # observed: nothing depends on these
     )
@@ -230,7 +236,10 @@ def test_reparametrised_site_is_deterministic():
 
 def test_names_of_programs():
     assert [read(name).name for name in ("partial", "bound_method", "module", "scaled")] == [
-        "normal_mean", "method", "Linear", "schools",
+        "normal_mean",
+        "method",
+        "Linear",
+        "schools",
     ]
 
 
@@ -265,8 +274,10 @@ def test_network_weights_are_cast_and_stay_as_they_were():
     scale = torch.tensor(0.2, dtype=torch.float64)
     weight = model.layer.weight.detach().double()
     mean = (X @ weight.T).squeeze(-1) + float(model.layer.bias)
-    expected = Normal(mean, scale.exp()).log_prob(Y).sum() + scale + (
-        np.log(2) + STANDARD.log_prob(scale.exp())
+    expected = (
+        Normal(mean, scale.exp()).log_prob(Y).sum()
+        + scale
+        + (np.log(2) + STANDARD.log_prob(scale.exp()))
     )
     found = float(program.evaluate({"scale": scale}).log_density)
     assert found == pytest.approx(float(expected), rel=1e-13)
@@ -344,7 +355,13 @@ def test_infer_finds_the_posterior_mean(name, backend):
     model, data = PROGRAMS[name]
     draws = 500 if backend == "native" else 60
     tree = pg.infer(
-        model, data=data, chains=2, draws=draws, warmup=draws, seed=1, backend=backend,
+        model,
+        data=data,
+        chains=2,
+        draws=draws,
+        warmup=draws,
+        seed=1,
+        backend=backend,
         progress=False,
     )
     seen = Y[Y > 0] if name == "observed_in_part" else Y

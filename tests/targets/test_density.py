@@ -139,8 +139,9 @@ class Leak:
         self.seen = 0.0
 
     def note(self, x: torch.Tensor) -> None:
-        self.seen = float(np.ctypeslib.as_array(
-            (np.ctypeslib.ctypes.c_double * 1).from_address(x.data_ptr()))[0])
+        self.seen = float(
+            np.ctypeslib.as_array((np.ctypeslib.ctypes.c_double * 1).from_address(x.data_ptr()))[0]
+        )
 
 
 def test_a_baked_value_is_caught_by_comparison():

@@ -13,6 +13,13 @@ from probgen.compile.rules import (
 from probgen.compile.rules.registry import RULES
 
 __all__ = [
-    "RULES", "indexing", "joining", "linear_algebra", "pointwise", "reductions", "scans", "views",
+    "RULES",
+    "indexing",
+    "joining",
+    "linear_algebra",
+    "pointwise",
+    "reductions",
+    "scans",
+    "views",
     "writing",
 ]

@@ -12,7 +12,12 @@ from probgen.compile.ir import INT, LOGICAL, Graph, View
 from probgen.compile.rules.registry import broadcast, refuse, rule
 
 __all__ = [
-    "constant_array", "indexed", "may_overlap", "positions", "progression", "stepped",
+    "constant_array",
+    "indexed",
+    "may_overlap",
+    "positions",
+    "progression",
+    "stepped",
     "without_masks",
 ]
 

@@ -40,9 +40,7 @@ def _identity(graph: Graph, like: View) -> View:
 def _cholesky(
     graph: Graph, a: View, upper: bool = False, check_errors: bool = False
 ) -> tuple[View, View]:
-    factor = graph.call(
-        "probgen::cholesky", a.shape, [a], (math.prod(a.shape[:-2]), a.shape[-1])
-    )
+    factor = graph.call("probgen::cholesky", a.shape, [a], (math.prod(a.shape[:-2]), a.shape[-1]))
     return _adjoint(factor) if upper else factor, graph.number(0)
 
 
@@ -63,7 +61,11 @@ def _solve_triangular(
 
 @rule(aten.triangular_solve.default)
 def _triangular_solve(
-    graph: Graph, b: View, a: View, upper: bool = True, transpose: bool = False,
+    graph: Graph,
+    b: View,
+    a: View,
+    upper: bool = True,
+    transpose: bool = False,
     unitriangular: bool = False,
 ) -> tuple[View, View]:
     matrix = _adjoint(a) if transpose else a

@@ -202,9 +202,15 @@ def _div_mode(graph: Graph, a: Any, b: Any, rounding_mode: str | None = None) ->
 @rule(aten.pow.Tensor_Scalar)
 def _power(graph: Graph, x: View, exponent: float) -> View:
     exact = {
-        1: "{0}", 2: "({0}*{0})", 3: "({0}*{0}*{0})", 4: "probgen::square({0}*{0})",
-        0.5: "probgen::sqrt({0})", -1: "(1.0/{0})", -2: "(1.0/({0}*{0}))",
-        -0.5: "(1.0/probgen::sqrt({0}))", 1.5: "({0}*probgen::sqrt({0}))",
+        1: "{0}",
+        2: "({0}*{0})",
+        3: "({0}*{0}*{0})",
+        4: "probgen::square({0}*{0})",
+        0.5: "probgen::sqrt({0})",
+        -1: "(1.0/{0})",
+        -2: "(1.0/({0}*{0}))",
+        -0.5: "(1.0/probgen::sqrt({0}))",
+        1.5: "({0}*probgen::sqrt({0}))",
     }
     if exponent == 0:
         return graph.number(1.0).expand(x.shape)

@@ -55,9 +55,7 @@ def reshape(graph: Graph, x: View, shape: Sequence[int]) -> View:
 @rule(aten.expand.default)
 def _expand(graph: Graph, x: View, shape: Sequence[int], implicit: bool = False) -> View:
     lead = len(shape) - len(x.shape)
-    target = [
-        size if size != -1 else x.shape[i - lead] for i, size in enumerate(shape)
-    ]
+    target = [size if size != -1 else x.shape[i - lead] for i, size in enumerate(shape)]
     return x.expand(target)
 
 
@@ -94,7 +92,11 @@ def _squeeze(graph: Graph, x: View, dims: Any = None) -> View:
 
 @rule(aten.slice.Tensor)
 def take_slice(
-    graph: Graph, x: View, dim: int = 0, start: int | None = None, end: int | None = None,
+    graph: Graph,
+    x: View,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
     step: int = 1,
 ) -> View:
     """x[..., start:end:step, ...] as a view."""

@@ -72,7 +72,9 @@ def add_parts(graph: Graph, x: View, y: View) -> View | None:
 
 def _zero_but_for_parts(x: View) -> bool:
     return (
-        x.node.kind == "assemble" and x.whole and x.node.attributes[1] == 0.0
+        x.node.kind == "assemble"
+        and x.whole
+        and x.node.attributes[1] == 0.0
         and len(x.node.views) <= _MOST_PARTS
     )
 
@@ -182,7 +184,12 @@ def _scatter_add(graph: Graph, x: View, dim: int, index: View, source: View) -> 
 
 @rule(aten.scatter_reduce.two)
 def _scatter_reduce(
-    graph: Graph, x: View, dim: int, index: View, source: View, reduce: str,
+    graph: Graph,
+    x: View,
+    dim: int,
+    index: View,
+    source: View,
+    reduce: str,
     include_self: bool = True,
 ) -> View:
     if reduce != "sum" or not include_self:
@@ -215,7 +222,11 @@ def _scatter(graph: Graph, x: View, dim: int, index: View, source: Any) -> View:
 
 @rule(aten.as_strided_scatter.default)
 def _as_strided_scatter(
-    graph: Graph, x: View, source: View, size: Sequence[int], stride: Sequence[int],
+    graph: Graph,
+    x: View,
+    source: View,
+    size: Sequence[int],
+    stride: Sequence[int],
     offset: int = 0,
 ) -> View:
     return write(graph, x, [(source, View(x.node, tuple(size), tuple(stride), offset))])
@@ -242,8 +253,13 @@ def _select_scatter(graph: Graph, x: View, source: View, dim: int, index: int) -
 
 @rule(aten.slice_scatter.default)
 def _slice_scatter(
-    graph: Graph, x: View, source: View, dim: int = 0, start: int | None = None,
-    end: int | None = None, step: int = 1,
+    graph: Graph,
+    x: View,
+    source: View,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
 ) -> View:
     place = take_slice(graph, _places(x), dim, start, end, step)
     return write(graph, x, [(source.expand(place.shape), place)])
@@ -265,9 +281,7 @@ def _diagonal_backward(
 
 
 @rule(aten.diag_embed.default)
-def _diag_embed(
-    graph: Graph, x: View, offset: int = 0, dim1: int = -2, dim2: int = -1
-) -> View:
+def _diag_embed(graph: Graph, x: View, offset: int = 0, dim1: int = -2, dim2: int = -1) -> View:
     if (dim1, dim2) != (-2, -1):
         raise refuse("diag_embed into other than the last two dimensions")
     size = x.shape[-1] + abs(offset)

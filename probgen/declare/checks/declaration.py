@@ -93,8 +93,10 @@ def _unplated(name: str, message: Mapping[str, Any]) -> Iterator[Problem]:
         return
     dims = f"dimension{'s' if len(free) > 1 else ''} {', '.join(map(str, free))}"
     plates = " and ".join(f'pyro.plate("...", {batch[dim]}, dim={dim})' for dim in free)
-    event = "" if any(dim > free[0] for dim in around) else (
-        f", or call .to_event({-free[0]}) on the distribution to make them one event"
+    event = (
+        ""
+        if any(dim > free[0] for dim in around)
+        else (f", or call .to_event({-free[0]}) on the distribution to make them one event")
     )
     verb = "are" if len(free) > 1 else "is"
     yield warning(

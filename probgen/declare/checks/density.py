@@ -130,7 +130,9 @@ def _bad_gradients(points: Sequence[Point]) -> Iterator[Problem]:
                 examples.setdefault(name, f"{coordinate}: {gradient[index].item()}")
     for name, count in counts.items():
         yield _at(
-            count, len(finite), name,
+            count,
+            len(finite),
+            name,
             f"The log density is finite, but not its derivative with respect to latent "
             f"coordinate {examples[name]}.",
             "Look for roots, norms or logarithms at 0, and for torch.where whose other branch is "
@@ -185,9 +187,9 @@ def _wrong_slopes(program: Program, points: Sequence[Point]) -> Iterator[Problem
 def _slopes(program: Program, point: Point, name: str) -> tuple[float, float]:
     """The slope along all coordinates of a site, by differences and by the gradient."""
     ends = [
-        log_density_at(program, {
-            **point.unconstrained, name: point.unconstrained[name] + sign * _STEP
-        })
+        log_density_at(
+            program, {**point.unconstrained, name: point.unconstrained[name] + sign * _STEP}
+        )
         for sign in (1.0, -1.0)
     ]
     return (ends[0] - ends[1]) / (2 * _STEP), float(point.gradient[name].sum())

@@ -228,8 +228,10 @@ _KNOWN: tuple[tuple[str, _Reword], ...] = (
     (r"^(\S+) is already in the trace as a (\w+)", _parameter_clash),
     (r'at plates "(.+?)" and "(.+?)", collide at dim=(-?\d+)', _collision),
     (r"duplicate plate '(.+?)'", _nested_twice),
-    (r"Shape mismatch inside plate\('(.+?)'\) at site (\S+) dim (-?\d+), (\d+) vs (\d+)",
-     _plate_shape),
+    (
+        r"Shape mismatch inside plate\('(.+?)'\) at site (\S+) dim (-?\d+), (\d+) vs (\d+)",
+        _plate_shape,
+    ),
     (r"^size cannot be zero$", _empty_plate),
     (r"^'(\w+)' object has no attribute '(?:sample|log_prob|expand)'$", _no_distribution),
 )

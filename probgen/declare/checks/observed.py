@@ -75,8 +75,12 @@ def _outside(name: str, value: torch.Tensor, messages: list[Any]) -> Iterator[Pr
     wrong, distribution = found[0], messages[0]["fn"]
     support = support_of(distribution)
     always = len(found) == len(messages)
-    when = "" if always else (
-        f" at {len(found)} of {len(messages)} points tried (the support depends on latent sites)"
+    when = (
+        ""
+        if always
+        else (
+            f" at {len(found)} of {len(messages)} points tried (the support depends on latent sites)"
+        )
     )
     text = (
         f"Observed site {name!r}: {_how_many(wrong)} outside the support of "
@@ -143,6 +147,8 @@ def _cure(support: Any) -> str:
     if name == "Simplex":
         return "Divide every vector by its sum, so that it adds up to 1."
     if name in ("GreaterThan", "GreaterThanEq", "LessThan", "Interval", "HalfOpenInterval"):
-        return "Check the data (units, transforms, codes for missing values), or take a " \
-               "distribution with a wider support."
+        return (
+            "Check the data (units, transforms, codes for missing values), or take a "
+            "distribution with a wider support."
+        )
     return "Check the data, or take a distribution whose support holds them."

@@ -35,7 +35,11 @@ _NAN = (
     "or missing values in the data."
 )
 _PARTS = (
-    "base_dist", "_mixture_distribution", "_component_distribution", "component0", "component1",
+    "base_dist",
+    "_mixture_distribution",
+    "_component_distribution",
+    "component0",
+    "component1",
 )
 
 
@@ -100,7 +104,11 @@ def _checked(distribution: Any) -> Iterator[tuple[str, torch.Tensor, Any, torch.
 
 
 def _problem(
-    name: str, distribution: Any, parameter: str, value: torch.Tensor, constraint: Any,
+    name: str,
+    distribution: Any,
+    parameter: str,
+    value: torch.Tensor,
+    constraint: Any,
     valid: torch.Tensor,
 ) -> Problem:
     index = first_index(~valid)

@@ -56,12 +56,22 @@ def evaluated_points(program: Program, seed: int) -> list[Point]:
     generator = torch.Generator().manual_seed(seed)
     for i in range(_NEAR_ORIGIN):
         radius = _RADIUS if i else 0.1  # not zero itself, where norms and roots have no slope
-        points.append(_evaluated(program, {
-            site.name: radius * (2.0 * torch.rand(
-                site.unconstrained_shape, generator=generator, dtype=torch.float64
-            ) - 1.0)
-            for site in program.of_kind("latent")
-        }))
+        points.append(
+            _evaluated(
+                program,
+                {
+                    site.name: radius
+                    * (
+                        2.0
+                        * torch.rand(
+                            site.unconstrained_shape, generator=generator, dtype=torch.float64
+                        )
+                        - 1.0
+                    )
+                    for site in program.of_kind("latent")
+                },
+            )
+        )
     return points
 
 
@@ -99,6 +109,4 @@ def _evaluated(program: Program, unconstrained: dict[str, torch.Tensor]) -> Poin
 def _gradients(total: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Tensor]:
     if not total.requires_grad or not leaves:
         return [torch.zeros_like(leaf) for leaf in leaves]
-    return list(
-        torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
-    )
+    return list(torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True))

@@ -88,8 +88,13 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
     lines: list[str] = []
     for line in text.splitlines():
         lines += textwrap.wrap(
-            line, _WIDTH, initial_indent=rest if lines else first, subsequent_indent=rest,
-            break_long_words=False, break_on_hyphens=False, drop_whitespace=True,
+            line,
+            _WIDTH,
+            initial_indent=rest if lines else first,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
         ) or [""]
     return lines
 

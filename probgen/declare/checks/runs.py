@@ -44,18 +44,20 @@ def change_problems(program: Program, traces: list[Any]) -> list[Problem]:
         kinds = {site.kind, *(other.kind for other in there)}
         shapes = sorted({site.shape, *(other.shape for other in there)})
         if name not in program.sites or len(there) < len(runs):
-            problems.append(error(
-                name,
-                f"Site {name!r} is in {len(there)} of {len(runs)} runs of the program: its "
-                "control flow looks at random values.",
-                _CURE,
-            ))
+            problems.append(
+                error(
+                    name,
+                    f"Site {name!r} is in {len(there)} of {len(runs)} runs of the program: its "
+                    "control flow looks at random values.",
+                    _CURE,
+                )
+            )
         elif len(kinds) > 1:
             which = " in one run, ".join(sorted(kinds))
             problems.append(error(name, f"Site {name!r} is {which} in another.", _CURE))
         elif len(shapes) > 1:
             found = " and ".join(map(str, shapes[:2]))
-            problems.append(error(
-                name, f"Site {name!r} changes its shape between runs: {found}.", _SHAPE_CURE
-            ))
+            problems.append(
+                error(name, f"Site {name!r} changes its shape between runs: {found}.", _SHAPE_CURE)
+            )
     return problems

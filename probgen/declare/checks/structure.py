@@ -17,6 +17,7 @@ from probgen.declare.supports import has_transform, is_discrete, label, support_
 
 __all__ = ["structure_problems"]
 
+
 def structure_problems(trace: Any) -> list[Problem]:
     """Errors in the structure of a traced program, and repeated observations as warnings."""
     problems = [*_subsampled(trace), *_reserved(trace)]

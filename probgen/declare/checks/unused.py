@@ -24,12 +24,16 @@ def unused_problems(program: Program, point: Point) -> list[Problem]:
         if others and all(
             _same(before, _fingerprint(program, point, {name: other})) for other in others
         ):
-            problems.append(Problem(
-                "warning", name,
-                f"data[{name!r}] is not used: neither the log density nor a deterministic site "
-                "changes with it.",
-                "Remove it, or use it in the program.", "data",
-            ))
+            problems.append(
+                Problem(
+                    "warning",
+                    name,
+                    f"data[{name!r}] is not used: neither the log density nor a deterministic site "
+                    "changes with it.",
+                    "Remove it, or use it in the program.",
+                    "data",
+                )
+            )
     return problems
 
 
