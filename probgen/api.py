@@ -159,8 +159,10 @@ def predict(
     tensors = as_tensors(data)
     check_names(model, tensors)
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
-    sampled = tree["unconstrained_posterior"] if "unconstrained_posterior" in tree else posterior
-    latent_names = set(sampled.data_vars)
+    group_name = "unconstrained_posterior" if "unconstrained_posterior" in tree else "posterior"
+        "unconstrained_posterior" if "unconstrained_posterior" in tree else "posterior"
+    )
+    latent_names = set(tree[group_name].data_vars)
     latent = {
         str(name): array.transpose("chain", "draw", ...).values.reshape(
             chains * draws, *array.shape[2:]

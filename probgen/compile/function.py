@@ -54,7 +54,8 @@ def outputs_source(views: Mapping[str, View], dim: int) -> Emitted:
         _runtime()
         + emitted.text
         + (
-            f"{_EXPORT} void many(const double* q,long n,double* const* outs,const void* context){{"
+            f"{_EXPORT} void many(const double* q,long n,double* const* outs,"
+            "const void* context){"
             f"static const long sizes[{count}]={{{table}}};"
             f"for(long r=0;r<n;++r){{double* out[{count}];"
             f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*sizes[j];"

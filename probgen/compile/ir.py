@@ -286,9 +286,9 @@ class Graph:
 
     def contiguous(self, view: View) -> View:
         """The same elements in a row-major buffer of their own, copied only if need be."""
-        if view.strides == contiguous_strides(view.shape) and view.offset == 0:
-            if view.node.size == math.prod(view.shape):
-                return view
+        whole = view.offset == 0 and view.node.size == math.prod(view.shape)
+        if whole and view.strides == contiguous_strides(view.shape):
+            return view
         place = (0, contiguous_strides(view.shape))
         return self.assemble(view.shape, 0.0, [(view, *place)])
 

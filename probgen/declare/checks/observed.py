@@ -79,7 +79,8 @@ def _outside(name: str, value: torch.Tensor, messages: list[Any]) -> Iterator[Pr
         ""
         if always
         else (
-            f" at {len(found)} of {len(messages)} points tried (the support depends on latent sites)"
+            f" at {len(found)} of {len(messages)} points tried "
+            "(the support depends on latent sites)"
         )
     )
     text = (

@@ -28,7 +28,8 @@ def unused_problems(program: Program, point: Point) -> list[Problem]:
                 Problem(
                     "warning",
                     name,
-                    f"data[{name!r}] is not used: neither the log density nor a deterministic site "
+                    f"data[{name!r}] is not used: neither the log density nor a deterministic "
+                    "site "
                     "changes with it.",
                     "Remove it, or use it in the program.",
                     "data",
