@@ -160,8 +160,6 @@ def predict(
     check_names(model, tensors)
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     group_name = "unconstrained_posterior" if "unconstrained_posterior" in tree else "posterior"
-        "unconstrained_posterior" if "unconstrained_posterior" in tree else "posterior"
-    )
     latent_names = set(tree[group_name].data_vars)
     latent = {
         str(name): array.transpose("chain", "draw", ...).values.reshape(

@@ -8,6 +8,7 @@ it belongs to the user and its SHA-256 equals the one recorded when it was built
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
 import importlib.util
@@ -180,6 +181,7 @@ def _cache_directory(chosen: str | None) -> Path:
             pass
     except OSError as error:
         fallback = Path(tempfile.mkdtemp(prefix="probgen-cache-"))
+        atexit.register(shutil.rmtree, fallback, ignore_errors=True)
         warnings.warn(
             f"The compile cache {directory} cannot be used ({error}); compiled code is kept in "
             f"{fallback} for this process only. Set PROBGEN_CACHE to a writable directory of "
@@ -205,8 +207,8 @@ def _trusted(library: Path) -> bool:
                 return False
             if stat.S_IMODE(status.st_mode) & 0o022:
                 return False
-        recorded = _digest_file(library).read_text().strip()
-        return recorded == hashlib.sha256(library.read_bytes()).hexdigest()
+        recorded = _digest_file(library).read_bytes().strip()
+        return recorded == hashlib.sha256(library.read_bytes()).hexdigest().encode()
     except OSError:
         return False
 
@@ -214,8 +216,7 @@ def _trusted(library: Path) -> bool:
 def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: Path) -> None:
     """Build in a scratch directory and move into place, so that no reader sees half a file."""
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as scratch:
-        text = Path(scratch) / "source.cpp"
-        text.write_text(source)
+        (Path(scratch) / "source.cpp").write_text(source)
         output = Path(scratch) / "library.so"
         command = [
             *compiler.command,
@@ -227,7 +228,9 @@ def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: 
             *compiler.libraries,
         ]
         try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            run = subprocess.run(
+                command, cwd=scratch, capture_output=True, text=True, timeout=600
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise BuildError(f"The C++ compiler {command[0]!r} did not finish: {error}") from error
         if run.returncode != 0 or not output.exists():

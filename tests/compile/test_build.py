@@ -98,7 +98,7 @@ def test_switched_off(cache, monkeypatch):
         build(source())
 
 
-@pytest.mark.parametrize("command", ["/bin/false", "/no/such/compiler", "g++ --no-such-option"])
+@pytest.mark.parametrize("command", ["/bin/false", "/no/such/compiler"])
 def test_a_compiler_that_cannot_be_run_is_named(cache, monkeypatch, command):
     monkeypatch.setenv("PROBGEN_CXX", command)
     with pytest.raises(BuildError, match=r"cannot be run: .*PROBGEN_CXX") as raised:
@@ -107,8 +107,8 @@ def test_a_compiler_that_cannot_be_run_is_named(cache, monkeypatch, command):
 
 
 def test_a_compiler_that_fails_is_quoted(cache):
-    with pytest.raises(BuildError, match=r"failed \(exit status 1\).*syntax_nonsense"):
-        build(f"{EXPORT} int answer() {{ return syntax_nonsense; }}\n")
+    with pytest.raises(BuildError, match=r"(?s)failed \(exit status 1\): source.cpp.*nonsense"):
+        build(f"{EXPORT} int answer() {{ return nonsense; }}\n")
     assert libraries(cache) == []
 
 
