@@ -216,7 +216,8 @@ def _trusted(library: Path) -> bool:
 def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: Path) -> None:
     """Build in a scratch directory and move into place, so that no reader sees half a file."""
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as scratch:
-        (Path(scratch) / "source.cpp").write_text(source)
+        text = Path(scratch) / "source.cpp"
+        text.write_text(source)
         output = Path(scratch) / "library.so"
         command = [
             *compiler.command,
@@ -228,13 +229,11 @@ def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: 
             *compiler.libraries,
         ]
         try:
-            run = subprocess.run(
-                command, cwd=scratch, capture_output=True, text=True, timeout=600
-            )
+            run = subprocess.run(command, capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.SubprocessError) as error:
             raise BuildError(f"The C++ compiler {command[0]!r} did not finish: {error}") from error
         if run.returncode != 0 or not output.exists():
-            words = run.stderr.strip()[:2000] or "it said nothing"
+            words = run.stderr.replace(scratch + os.sep, "").strip()[:2000] or "it said nothing"
             raise BuildError(
                 f"The C++ compiler {command[0]!r} failed (exit status {run.returncode}): {words}"
             )
