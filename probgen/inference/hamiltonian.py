@@ -98,6 +98,10 @@ def _run(density: DensityLike, plan: Plan, settings: Settings) -> Draws:
         return run_eager(density, plan, settings)
     try:
         library = load()
-    except BuildError:
-        return run_eager(density, plan, settings)
+    except BuildError as error:
+        result = run_eager(density, plan, settings)
+        result.summary["notes"].append(
+            f"The native sampler could not be built, so a slow one in Python was used: {error}"
+        )
+        return result
     return run_native(density, plan, settings, library)

@@ -6,6 +6,8 @@ stored or not, reductions blocked, and views of views read.
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 
@@ -20,11 +22,11 @@ class Grower:
     """Grows a list of tensors by operations drawn at random; the same again for one seed."""
 
     def __init__(self, seed: int, tensors: list[torch.Tensor]) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
+        self.random = random.Random(seed)
         self.tensors = tensors
 
     def draw(self, count: int) -> int:
-        return int(torch.randint(count, (), generator=self.generator))
+        return self.random.randrange(count)
 
     def pick(self) -> torch.Tensor:
         """One of the tensors so far, recent ones more often."""
@@ -57,8 +59,8 @@ class Grower:
     def unary(self, x):
         functions = [
             torch.tanh, torch.sigmoid, torch.sin, lambda x: -x, torch.nn.functional.softplus,
-            lambda x: torch.exp(-x.abs()), lambda x: 0.1 * x * x, torch.abs, lambda x: 1 / (2 + x * x),
-            lambda x: torch.log1p(x * x), lambda x: x.clamp(-0.7, 0.7), lambda x: x.detach() * 0.5,
+            lambda x: torch.exp(-x.abs()), lambda x: 0.1 * x * x, torch.abs,
+            lambda x: 1 / (2 + x * x), lambda x: torch.log1p(x * x), lambda x: x.clamp(-0.7, 0.7), lambda x: x.detach() * 0.5,
             lambda x: torch.lgamma(1.5 + x.abs()),
         ]  # fmt: skip
         return functions[self.draw(len(functions))](x)
@@ -66,8 +68,8 @@ class Grower:
     def binary(self, x):
         y = self.partner(x)
         functions = [
-            lambda: x + y, lambda: x * y, lambda: x - 2 * y, lambda: torch.where(x > y, x, y * 0.3),
-            lambda: torch.maximum(x, y), lambda: x / (1.5 + y * y), lambda: torch.logaddexp(x, y),
+            lambda: x + y, lambda: x * y, lambda: x - 2 * y,
+            lambda: torch.where(x > y, x, y * 0.3), lambda: torch.maximum(x, y), lambda: x / (1.5 + y * y), lambda: torch.logaddexp(x, y),
         ]  # fmt: skip
         return functions[self.draw(len(functions))]()
 
@@ -100,11 +102,12 @@ class Grower:
         if not x.dim():
             return x
         dim = self.draw(x.dim())
-        chosen = torch.randint(x.shape[dim], (1 + self.draw(9),), generator=self.generator)
+        chosen = torch.tensor([self.draw(x.shape[dim]) for _ in range(1 + self.draw(9))])
+        mask = torch.tensor([self.draw(5) < 3 for _ in range(x.shape[0])])
         functions = [
             lambda: x.index_select(dim, chosen), lambda: x[chosen % x.shape[0]],
             lambda: x.movedim(dim, -1)[..., chosen],
-            lambda: x[torch.rand(x.shape[0], generator=self.generator) < 0.6],
+            lambda: x[mask],
         ]  # fmt: skip
         return functions[self.draw(len(functions))]()
 
@@ -120,7 +123,8 @@ class Grower:
         matrix = x if x.dim() == 2 else x.reshape(x.shape[0] if x.dim() else 1, -1)
         functions = [
             lambda: matrix @ matrix.T * 0.2, lambda: matrix @ torch.tanh(matrix[0]),
-            lambda: torch.tanh(matrix[:, 0]) @ matrix, lambda: torch.outer(x.reshape(-1), matrix[0]),
+            lambda: torch.tanh(matrix[:, 0]) @ matrix,
+            lambda: torch.outer(x.reshape(-1), matrix[0]),
         ]  # fmt: skip
         return functions[self.draw(len(functions))]()
 
@@ -160,8 +164,7 @@ class Grower:
 
 
 def random_case(seed: int, steps: int = 14) -> Case:
-    shape = torch.Generator().manual_seed(1000 + seed)
-    rows, columns = (SIZES[int(torch.randint(len(SIZES), (), generator=shape))] for _ in range(2))
+    rows, columns = random.Random(-seed).choices(SIZES, k=2)
 
     def function(a, b, c):
         tensors = Grower(seed, [a, b, c]).grow(steps)
