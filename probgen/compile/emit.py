@@ -55,7 +55,7 @@ class _Function:
 
     def in_register(self, node: Node) -> bool:
         """Scalars live in variables of the function, never in buffers."""
-        return (node.size == 1 and node.domain == ()) or (node.kind == "reduce" and node.size == 1)
+        return node.size == 1 and (node.fusible or node.kind == "reduce")
 
     def pointer(self, node: Node) -> str:
         """A C++ expression for the address of a node's buffer."""
