@@ -60,7 +60,7 @@ class Grower:
         functions = [
             torch.tanh, torch.sigmoid, torch.sin, lambda x: -x, torch.nn.functional.softplus,
             lambda x: torch.exp(-x.abs()), lambda x: 0.1 * x * x, torch.abs,
-            lambda x: 1 / (2 + x * x), lambda x: torch.log1p(x * x), 
+            lambda x: 1 / (2 + x * x), lambda x: torch.log1p(x * x),
             lambda x: x.clamp(-0.7, 0.7), lambda x: x.detach() * 0.5,
             lambda x: torch.lgamma(1.5 + x.abs()),
         ]  # fmt: skip
@@ -70,7 +70,8 @@ class Grower:
         y = self.partner(x)
         functions = [
             lambda: x + y, lambda: x * y, lambda: x - 2 * y,
-            lambda: torch.where(x > y, x, y * 0.3), lambda: torch.maximum(x, y), lambda: x / (1.5 + y * y),
+            lambda: torch.where(x > y, x, y * 0.3), lambda: torch.maximum(x, y),
+            lambda: x / (1.5 + y * y),
             lambda: torch.logaddexp(x, y),
         ]  # fmt: skip
         return functions[self.draw(len(functions))]()
