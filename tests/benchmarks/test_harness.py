@@ -83,11 +83,12 @@ def test_largest_z_finds_the_mean_that_differs():
 
 
 def test_missing_tool_is_recorded(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nutpie", None)  # importing it now fails
+    for module in ("nutpie", "numba"):  # importing the first of them fails, installed or not
+        monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, f"{worker.__package__}.tool_nutpie", raising=False)
     record = worker.measure(worker.Job("nutpie", "tool_nutpie", "a", 1), worker.second_call)
-    assert record["status"] == "not installed (nutpie)"
-    assert "- nutpie: not installed (nutpie)" in table.measurements([record], "a")
+    assert record["status"].startswith("not installed (")
+    assert f"- nutpie: {record['status']}" in table.measurements([record], "a")
     assert table.ratios([record], ["a"]).count("-")
 
 
