@@ -13,7 +13,7 @@ import numpy as np
 from probgen.compile.ir import Node, contiguous_strides
 from probgen.compile.schedule import Group
 from probgen.compile.segments import LANES, Packing
-from probgen.compile.text import address
+from probgen.compile.text import address, loop
 
 if TYPE_CHECKING:
     from probgen.compile.emit import _Function
@@ -64,9 +64,8 @@ class LoopNest:
         vectorise = depth == len(self.domain) - 1 and not any(
             node.kind == "scatter" for node in self.nodes
         )
-        pragma = "\n#pragma GCC ivdep\n" if vectorise else ""
-        size = self.domain[depth]
-        return f"{before}{pragma}for(long i{depth}=0;i{depth}<{size};++i{depth}){{{inner}}}{after}"
+        head = loop(f"i{depth}", self.domain[depth], depth > 0, vectorise)
+        return f"{before}{head}{{{inner}}}{after}"
 
     def _level(self, node: Node) -> int:
         """The depth from which on every loop is summed over."""
@@ -190,10 +189,9 @@ class LoopNest:
             opened += f"double a{node.serial}[{width}]={{}};"
             sums += f"a{node.serial}[j]+={self._operand(node, 0, ['i0', 'i1'])};"
             closed += f"b{node.serial}[{start}+j]=a{node.serial}[j];"
-        inner = f"for(long j=0;j<{width};++j){{const long i1={start}+j;{body}{sums}}}"
-        return (
-            f"{opened}for(long i0=0;i0<{rows};++i0){inner}for(long j=0;j<{width};++j){{{closed}}}"
-        )
+        inner = f"{loop('j', width)}{{const long i1={start}+j;{body}{sums}}}"
+        outer = loop("i0", rows)
+        return f"{opened}{outer}{inner}{loop('j', width)}{{{closed}}}"
 
     def _row_sums(self) -> str:
         """Sums over the inner dimension: several rows at a time, sharing what they read."""
@@ -214,7 +212,7 @@ class LoopNest:
                 opened += f"double {name}=0.0;"
                 inner += f"{name}+={self._operand(node, 0, index, suffix)};"
                 closed += f"b{node.serial}[{start}+{row}]={name};"
-        return f"{opened}\n#pragma GCC ivdep\nfor(long i1=0;i1<{columns};++i1){{{inner}}}{closed}"
+        return f"{opened}{loop('i1', columns, vectorise=True)}{{{inner}}}{closed}"
 
 
 class SegmentNest(LoopNest):
@@ -249,7 +247,7 @@ class SegmentNest(LoopNest):
         inner += "".join(
             f"s{node.serial}[j]+=live*{self._operand(node, 0, ['i0'])};" for node in self.scatters
         )
-        lane = f"\n#pragma GCC unroll 1\nfor(long j=0;j<{LANES};++j)"
+        lane = loop("j", LANES)
         write = "".join(f"b{node.serial}[g[j]]=s{node.serial}[j];" for node in self.scatters)
         finish = "".join(
             f"double v{node.serial}=0.0;for(long j=0;j<{LANES};++j)"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["address", "literal", "loops"]
+__all__ = ["address", "literal", "loop", "loops"]
+
+_UNROLLED = 16  # longer loops are never unrolled as a whole
 
 
 def literal(value: float | int | bool, dtype: str) -> str:
@@ -29,7 +31,19 @@ def address(offset: int, strides: Sequence[int], index: Sequence[str]) -> str:
     return "+".join(terms) or "0"
 
 
+def loop(name: str, size: int | str, nested: bool = True, vectorise: bool = False) -> str:
+    """The head of a loop over 0 ... size - 1, which starts a line if need be.
+
+    GCC 12 makes wrong vector code of an outer loop when it has unrolled a short inner one
+    before (-O3, AVX2 and AVX-512), so nested loops are not unrolled.
+    """
+    pragmas = ["GCC ivdep"] if vectorise else []
+    if nested and (isinstance(size, str) or size <= _UNROLLED):
+        pragmas.append("GCC unroll 1")
+    lines = "".join(f"\n#pragma {pragma}" for pragma in pragmas) + ("\n" if pragmas else "")
+    return f"{lines}for(long {name}=0;{name}<{size};++{name})"
+
+
 def loops(shape: Sequence[int], body: str) -> str:
     """`body` inside one loop per dimension."""
-    head = "".join(f"for(long i{d}=0;i{d}<{n};++i{d})" for d, n in enumerate(shape))
-    return head + body
+    return "".join(loop(f"i{d}", n, nested=d > 0) for d, n in enumerate(shape)) + body

@@ -36,6 +36,7 @@ class Target:
     mean: np.ndarray
     sd: np.ndarray
     observe: Callable[[np.ndarray], np.ndarray] = unchanged
+    kurtosis: np.ndarray | None = None
 
     @property
     def dim(self) -> int:
@@ -105,7 +106,8 @@ def _skewed() -> Target:
     return -q[0] - tail + 3 * q[1] - gamma;"""
     mean = np.array([np.euler_gamma, digamma(3)])
     sd = np.array([np.pi / np.sqrt(6), np.sqrt(polygamma(1, 3))])
-    return Target("skewed", body, python, mean, sd)
+    kurtosis = np.array([5.4, 3 + polygamma(3, 3) / polygamma(1, 3) ** 2])
+    return Target("skewed", body, python, mean, sd, kurtosis=kurtosis)
 
 
 def _heavy_tailed(name: str, dim: int) -> Target:

@@ -23,7 +23,8 @@ SMALL = {"native": {"draws": 2000}, "eager": {"chains": 2, "draws": 500, "warmup
 def test_acceptance_reaches_its_target(engine, method, target):
     density = getattr(WIDE if engine == "native" else HEAVY_TAILED, engine)()
     result = run(method(target_accept=target), density, **SMALL[engine])
-    assert result.stats["acceptance_rate"].mean() == pytest.approx(target, abs=0.08)
+    tolerance = 0.06 if engine == "native" else 0.12  # a warm-up half as long, half the chains
+    assert result.stats["acceptance_rate"].mean() == pytest.approx(target, abs=tolerance)
 
 
 @both_engines

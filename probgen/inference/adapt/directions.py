@@ -39,7 +39,8 @@ def find_directions(
     g = (gradients - gradients.mean(0)) * scale
     bulk = _balance(x, g)
     x, g = x / bulk, g * bulk
-    basis = _leading(x + g, settings)
+    cutoff = settings.cutoff_small if x.shape[1] <= SMALL else settings.cutoff
+    basis = _leading(x + g, settings.max_directions, cutoff)
     prior = settings.prior_directions
     inside_x, inside_g = _second_moment(x @ basis.T, prior), _second_moment(g @ basis.T, prior)
     values, axes = np.linalg.eigh(_geometric_mean(inside_x, inside_g))
@@ -47,7 +48,7 @@ def find_directions(
     if len(basis) < x.shape[1]:
         rest = _balance(x - x @ basis.T @ basis, g - g @ basis.T @ basis)
         bulk, values = bulk * rest, values / rest**2
-    outside = (values > settings.cutoff) | (values < 1 / settings.cutoff)
+    outside = (values > cutoff) | (values < 1 / cutoff)
     outside &= (values > 1e-12) & (values < 1e12)
     return Directions(vectors[outside], values[outside], bulk)
 
@@ -59,12 +60,12 @@ def _balance(x: np.ndarray, g: np.ndarray) -> float:
     return float(ratio**0.25) if 1e-20 < ratio < 1e20 else 1.0
 
 
-def _leading(d: np.ndarray, settings: Settings) -> np.ndarray:
+def _leading(d: np.ndarray, most: int, cutoff: float) -> np.ndarray:
     """Principal axes of d whose second moment is that of an eigenvalue at the cutoff or more."""
     count, dim = d.shape
-    most = dim if dim <= SMALL else min(settings.max_directions, count // 3)
+    most = dim if dim <= SMALL else min(most, count // 3)
     _, singular, axes = np.linalg.svd(d, full_matrices=False)
-    least = settings.cutoff + 1 / settings.cutoff - 2
+    least = cutoff + 1 / cutoff - 2
     return axes[:most][singular[:most] ** 2 / count >= least]
 
 

@@ -28,6 +28,7 @@ class Directions {
           most_(settings.max_directions == 0 ? 0
                 : dim <= kSmall              ? dim
                                              : size_t(settings.max_directions)),
+          cutoff_(dim <= kSmall ? settings.cutoff_small : settings.cutoff),
           x_(rows(most_ ? capacity : 0, store)), g_(rows(most_ ? capacity : 0, store)),
           d_(rows(most_ ? capacity : 0, store)), basis_(rows(most_, store)),
           spare_(rows(most_, store)) {}
@@ -135,7 +136,7 @@ class Directions {
 
     // Turn the basis to the principal axes of d; keep those that an eigenvalue at the cutoff has.
     size_t leading(size_t k) {
-        const double least = settings_.cutoff + 1 / settings_.cutoff - 2;
+        const double least = cutoff_ + 1 / cutoff_ - 2;
         SmallMatrix second = second_moment(d_, k, whole());
         combine(diagonalise(second));
         size_t kept = 0;
@@ -150,7 +151,7 @@ class Directions {
         values_.clear();
         for (size_t j = 0; j < s.n; ++j) {
             const double value = s(j, j) / unit;
-            const bool outside = value > settings_.cutoff || value < 1 / settings_.cutoff;
+            const bool outside = value > cutoff_ || value < 1 / cutoff_;
             if (!outside || !(value > 1e-12 && value < 1e12)) continue;
             copy(row(basis_, values_.size()), row(basis_, j), n_);
             values_.push_back(value);
@@ -191,6 +192,7 @@ class Directions {
     size_t dim_, n_;
     const Settings& settings_;
     size_t most_;
+    const double cutoff_;
     double *x_, *g_, *d_, *basis_, *spare_;
     size_t count_ = 0;
     double bulk_ = 1, rest_ = 1;

@@ -67,7 +67,8 @@ class Rng {
                 angle[i] = radius[i] * (quadrant[i] & 2 ? -x : x);
                 radius[i] *= quadrant[i] & 2 ? -y : y;
             }
-            const size_t packs_done = 2 * done, here = std::min(n - packs_done, 2 * lanes / kLanes);
+            const size_t packs_done = 2 * done;
+            const size_t here = std::min(n - packs_done, 2 * lanes / kLanes);
             const size_t first = std::min(here, lanes / kLanes);
             copy(out + packs_done * kLanes, angle, first);
             copy(out + (packs_done + first) * kLanes, radius, here - first);
