@@ -34,12 +34,17 @@ __all__ = ["Compiler", "build", "cache_directory", "find_compiler"]
 # Fast math without giving up inf and NaN: a divergent trajectory must be seen as such.
 # __FAST_MATH__ only opens glibc's vector declarations of exp, log, ... (libmvec).
 _BASE_FLAGS = ("-std=c++17", "-fPIC", "-shared", "-fvisibility=hidden")
+# GCC 12 makes wrong vector code of some short nested loops. "bold" is for code that is compared
+# with a reference after it was built, "cautious" for generated code that is not, or that was
+# found to be wrong; "normal" for code written by hand.
+_EFFORTS = {
+    "bold": ("-O3",),
+    "normal": ("-O3", "-fno-tree-slp-vectorize"),
+    "cautious": ("-O1", "-ftree-loop-vectorize", "-fno-tree-slp-vectorize"),
+}
 # A program with a loop over time becomes one long function, on which -O3 takes minutes for
 # nothing: its loops are short.
 _LONG = 100_000
-# GCC 12 makes wrong AVX-512 code of some straight-line code when it vectorises it. Only code
-# that is compared with a reference after it was built is compiled so.
-_CAUTIOUS = "-fno-tree-slp-vectorize"
 _MATH_FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -69,16 +74,16 @@ class Compiler:
         return "\n".join((*self.command, self.version, *self.flags, *self.libraries, _cpu()))
 
 
-def build(source: str, name: str = "probgen", checked: bool = False) -> ctypes.CDLL:
+def build(source: str, name: str = "probgen", effort: str = "normal") -> ctypes.CDLL:
     """Compile C++ `source` into a shared library, or load it from the cache.
 
-    `checked` says that the caller compares the results with a reference, so that the compiler
-    may use optimisations that are known to go wrong at times. Raises `BuildError` when there is
-    no compiler or it fails; the message carries the compiler's own words.
+    `effort` is how hard the compiler optimises: "bold" (the caller compares the results with a
+    reference), "normal" or "cautious". Raises `BuildError` when there is no compiler or it
+    fails; the message carries the compiler's own words.
     """
     compiler = find_compiler()
-    effort = _effort(source, checked)
-    text = "\n".join((compiler.fingerprint, *effort, source))
+    level = _EFFORTS["cautious" if len(source) > _LONG else effort]
+    text = "\n".join((compiler.fingerprint, *level, source))
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     with _lock:
         if key in _loaded:
@@ -86,15 +91,10 @@ def build(source: str, name: str = "probgen", checked: bool = False) -> ctypes.C
     directory = cache_directory()
     library = directory / f"{name}-{key}.so"
     if not _trusted(library):
-        _compile(compiler, effort, source, library)
+        _compile(compiler, level, source, library)
     loaded = ctypes.CDLL(str(library))
     with _lock:
         return _loaded.setdefault(key, loaded)
-
-
-def _effort(source: str, checked: bool) -> tuple[str, ...]:
-    level = ("-O3",) if len(source) < _LONG else ("-O1", "-ftree-vectorize")
-    return level if checked else (*level, _CAUTIOUS)
 
 
 def find_compiler() -> Compiler:
@@ -213,7 +213,7 @@ def _trusted(library: Path) -> bool:
         return False
 
 
-def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: Path) -> None:
+def _compile(compiler: Compiler, level: tuple[str, ...], source: str, library: Path) -> None:
     """Build in a scratch directory and move into place, so that no reader sees half a file."""
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="build-") as scratch:
         text = Path(scratch) / "source.cpp"
@@ -221,7 +221,7 @@ def _compile(compiler: Compiler, effort: tuple[str, ...], source: str, library: 
         output = Path(scratch) / "library.so"
         command = [
             *compiler.command,
-            *effort,
+            *level,
             *compiler.flags,
             str(text),
             "-o",

@@ -82,12 +82,12 @@ class CompiledDensity:
     double f(const double* q, double* grad, const void* context)
     """
 
-    def __init__(self, source: Emitted, dim: int, checked: bool = False) -> None:
-        """`checked`: the caller compares the results with the program's (see `build`)."""
+    def __init__(self, source: Emitted, dim: int, effort: str = "cautious") -> None:
+        """`effort` as for `build`: "bold" when the caller compares the results."""
         self.dim = dim
         self.source = source.text
         self._context = _Context(source.constants)
-        self._library = build(source.text, "density", checked)
+        self._library = build(source.text, "density", effort)
         self._function = self._library.value_and_grad
         self._function.restype = ctypes.c_double
         self._function.argtypes = [ctypes.c_void_p] * 3
@@ -109,7 +109,7 @@ class CompiledOutputs:
         self.shapes = dict(shapes)
         self.dim = dim
         self._context = _Context(source.constants)
-        self._library = build(source.text, "outputs")
+        self._library = build(source.text, "outputs", "cautious")
         self._function = self._library.many
         self._function.restype = None
         self._function.argtypes = [

@@ -203,7 +203,7 @@ def _compile(density: Density) -> None:
     others = {name: view for name, view in views.items() if ":" in name and name[:5] != "grad:"}
     density.seconds_trace = time.perf_counter() - started
     source = density_source(views, len(density.latents))
-    density.native = CompiledDensity(source, density.dim, checked=True)
+    density.native = CompiledDensity(source, density.dim, "bold")
     density.backend = "native"
     shapes = {name: view.shape for name, view in others.items()}
     density._outputs = _in_background(
@@ -211,7 +211,7 @@ def _compile(density: Density) -> None:
     )
     difference = _difference(density)
     if difference:
-        density.native = CompiledDensity(source, density.dim)
+        density.native = CompiledDensity(source, density.dim, "cautious")
         difference = _difference(density)
     if difference:
         raise UnsupportedOperation(

@@ -137,7 +137,7 @@ def compile_cases(cases: Sequence[Case]) -> dict[str, Compiled | Exception]:
             results[case.name] = error
     runtime = resources.files("probgen.compile").joinpath("runtime.hpp").read_text()
     texts = [item.emitted.text for item in results.values() if isinstance(item, Compiled)]
-    library = build(runtime + "\n" + "\n".join(texts), "cases")
+    library = build(runtime + "\n" + "\n".join(texts), "cases", "bold")
     for number, item in enumerate(results.values()):
         if isinstance(item, Compiled):
             item.function = getattr(library, f"case{number}")

@@ -156,18 +156,18 @@ def test_a_second_process_does_not_compile(counting, cache, monkeypatch):
 def test_other_text_or_other_effort_is_another_library(counting, cache):
     assert answer(build(source(1))) == 1
     assert answer(build(source(2))) == 2
-    build(source(1), checked=True)
+    build(source(1), effort="cautious")
     assert compilations(counting) == 3
     assert len(libraries(cache)) == 3
 
 
-def test_careful_unless_the_results_are_checked(counting):
-    build(source(1))
-    build(source(2), checked=True)
-    build(source(3) + "//" + "-" * 200_000)
-    runs = [line for line in counting.read_text().splitlines() if "--version" not in line]
-    assert ["-fno-tree-slp-vectorize" in run for run in runs] == [True, False, True]
-    assert ["-O3" in run.split() for run in runs] == [True, True, False]
+def test_effort(counting):
+    for number, effort in enumerate(("bold", "normal", "cautious")):
+        build(source(number), effort=effort)
+    build(source(3) + "//" + "-" * 200_000, effort="bold")
+    runs = [line.split() for line in counting.read_text().splitlines() if "--version" not in line]
+    assert ["-O3" in run for run in runs] == [True, True, False, False]
+    assert ["-fno-tree-slp-vectorize" in run for run in runs] == [False, True, True, True]
 
 
 @pytest.mark.parametrize(
