@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from types import FrameType
 
 import pyro
 import torch
 
-__all__ = ["program_line"]
+__all__ = ["program_line", "raised_line"]
 
 _HERE = os.path.dirname(__file__)
 _TRACER = os.path.join(_HERE, "trace.py")
@@ -35,6 +36,16 @@ def program_line() -> str:
             return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} "
         frame = frame.f_back
     return "the gradient "
+
+
+def raised_line(error: BaseException) -> str:
+    """The line of the user's program from which an error came, like `program_line`."""
+    lines = [
+        f"{os.path.basename(frame.f_code.co_filename)}:{number} "
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if not _is_library(frame.f_code.co_filename)
+    ]
+    return lines[-1] if lines else "it "
 
 
 def _is_start(frame: FrameType) -> bool:

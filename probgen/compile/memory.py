@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch.fx import Graph, Node
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from probgen.compile.location import program_line
 from probgen.errors import UnsupportedOperation
@@ -29,11 +30,13 @@ class _Storage:
     """What is known of one block of memory: nodes by the geometry through which it is read.
 
     `flat` is the whole block as a vector: made from `first`, the value that it was created
-    with, when a write or an unforeseen view needs it. The tensor is held, so that no other
-    gets its address.
+    with, when a write or an unforeseen view needs it. The weak reference keeps the address from
+    being given to another block, but not the memory itself.
     """
 
-    tensor: torch.Tensor
+    reference: StorageWeakRef
+    dtype: torch.dtype
+    count: int
     views: dict[Geometry, Node] = field(default_factory=dict)
     first: Geometry | None = None
     flat: Node | None = None
@@ -46,7 +49,7 @@ class Memory:
         self.graph = graph
         self.constants: dict[Node, torch.Tensor] = {}
         self._storages: dict[int, _Storage] = {}
-        self._snapshots: dict[tuple, tuple[torch.Tensor, Node]] = {}
+        self._snapshots: dict[tuple, tuple[StorageWeakRef, Node]] = {}
 
     def traces(self, tensor: torch.Tensor) -> bool:
         """Whether the value of `tensor` depends on the inputs."""
@@ -57,7 +60,7 @@ class Memory:
         key, where = _address(tensor), _geometry(tensor)
         storage = self._storages.get(key)
         if storage is None:
-            self._storages[key] = _Storage(tensor, {where: node}, where)
+            self._storages[key] = _storage(tensor, {where: node}, where)
         else:
             storage.views.setdefault(where, node)
 
@@ -68,9 +71,9 @@ class Memory:
             return self._constant(tensor)
         where = _geometry(tensor)
         if where not in storage.views:
-            if tensor.dtype != storage.tensor.dtype:
+            if tensor.dtype != storage.dtype:
                 raise UnsupportedOperation(
-                    f"{program_line()}reads the bits of {storage.tensor.dtype} as {tensor.dtype}"
+                    f"{program_line()}reads the bits of {storage.dtype} as {tensor.dtype}"
                 )
             offset, size, stride, _ = where
             storage.views[where] = self._call(
@@ -81,8 +84,11 @@ class Memory:
     def write(self, target: torch.Tensor, node: Node) -> None:
         """Note that `node` computes what has been, or will now be, written to `target`."""
         where = _geometry(target)
-        storage = self._storages.setdefault(_address(target), _Storage(target))
-        if target.is_contiguous() and target.numel() == _block(target).numel():
+        storage = self._storages.get(_address(target))
+        if storage is None:
+            storage = self._storages[_address(target)] = _storage(target)
+            storage.flat = self._constant(_block(target))
+        if target.is_contiguous() and target.numel() == storage.count:
             storage.first, storage.flat = where, None
         else:
             offset, size, stride, _ = where
@@ -101,28 +107,25 @@ class Memory:
         if key not in self._snapshots:
             node = self.graph.get_attr(f"constant{len(self.constants)}")
             self.constants[node] = tensor.detach().clone()
-            # The tensor is held, so that no other gets its address.
-            self._snapshots[key] = (tensor, node)
+            self._snapshots[key] = (StorageWeakRef(tensor.untyped_storage()), node)
         return self._snapshots[key][1]
 
     def _flat(self, storage: _Storage) -> Node:
         if storage.flat is not None:
             return storage.flat
-        whole = _block(storage.tensor)
         if storage.first is None:
-            storage.flat = self._constant(whole)
-            return storage.flat
+            raise AssertionError("a storage has neither a vector nor a first value")
         offset, size, stride, _ = storage.first
         node = storage.views[storage.first]
         order = sorted(range(len(size)), key=lambda d: -stride[d])
         ordered = torch.empty_strided(
             [size[d] for d in order], [stride[d] for d in order], device="meta"
         )
-        if ordered.is_contiguous() and offset == 0 and math.prod(size) == whole.numel():
+        if ordered.is_contiguous() and offset == 0 and math.prod(size) == storage.count:
             node = self._call(aten.permute.default, node, tuple(order))
             storage.flat = self._call(aten.view.default, node, (-1,))
         else:
-            zeros = self._constant(torch.zeros_like(whole))
+            zeros = self._constant(torch.zeros(storage.count, dtype=storage.dtype))
             storage.flat = self._call(
                 aten.as_strided_scatter.default, zeros, node, size, stride, offset
             )
@@ -130,6 +133,12 @@ class Memory:
 
     def _call(self, func: Callable[..., Any], *args: Any) -> Node:
         return self.graph.call_function(func, args)
+
+
+def _storage(tensor: torch.Tensor, *state: Any) -> _Storage:
+    block = tensor.untyped_storage()
+    count = block.nbytes() // tensor.element_size()
+    return _Storage(StorageWeakRef(block), tensor.dtype, count, *state)
 
 
 def _address(tensor: torch.Tensor) -> int:

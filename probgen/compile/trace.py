@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from probgen.compile.compositions import COMPOSITIONS
 from probgen.compile.forms import FORMS
+from probgen.compile.location import raised_line
 from probgen.compile.operations import REPLACED
 from probgen.compile.placements import PLACEMENTS
 from probgen.compile.record import Recorder, unreadable
@@ -62,7 +63,9 @@ def trace_with_gradient(function: Traceable, examples: Sequence[torch.Tensor]) -
         raise
     except Exception as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnsupportedOperation(f"it cannot be traced: {text[:300]}") from error
+        raise UnsupportedOperation(
+            f"{raised_line(error)}cannot be traced: {text[:300]}"
+        ) from error
     traced = TracedGraph(recorder.graph, recorder.inputs, recorder.memory.constants, outputs)
     _drop_unused(traced)
     _refuse_random(traced)

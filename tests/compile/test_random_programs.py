@@ -186,12 +186,13 @@ def check(seeds: range) -> None:
                 assert_same(compiled, compiled.case.inputs(point))
 
 
-@pytest.mark.parametrize("start", [0, 20, 40])
+# 164 is among them because GCC 12 once made wrong code of it (see `probgen.compile.text.loop`).
+@pytest.mark.parametrize("start", [0, 20, 160])
 def test_random_programs(start):
     check(range(start, start + 20))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(60, 1060, 100))
+@pytest.mark.parametrize("start", range(200, 1200, 100))
 def test_many_random_programs(start):
     check(range(start, start + 100))
