@@ -17,6 +17,14 @@ class DataError(ProbgenError, ValueError):
     """The data or evidence do not fit the model (names, shapes, values)."""
 
 
+class EvidenceError(DataError):
+    """The evidence has probability zero under the network, or contradicts itself."""
+
+
+class TooLargeError(ModelError):
+    """The work would need more memory or time than allowed; the message says how much."""
+
+
 class OptionError(ProbgenError, ValueError):
     """An option of a method or a call is out of range or unknown."""
 

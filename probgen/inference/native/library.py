@@ -8,31 +8,21 @@ for all models, and the density of one model.
 from __future__ import annotations
 
 import ctypes
-import re
 from functools import lru_cache
 from pathlib import Path
 
+from probgen.compile.assemble import assemble
 from probgen.compile.build import build
 from probgen.inference.adapt.settings import Output, Report, Settings
 
 __all__ = ["load", "open_library", "source"]
 
 _DIRECTORY = Path(__file__).parent
-_LOCAL_INCLUDE = re.compile(r'^#include "([a-z_]+\.hpp)"$', re.MULTILINE)
 
 
 def source(entry: str = "run.cpp") -> str:
     """The text of `entry` with every header of this directory put in once, in order of need."""
-    seen: set[str] = set()
-
-    def expand(name: str) -> str:
-        if name in seen:
-            return ""
-        seen.add(name)
-        text = (_DIRECTORY / name).read_text().replace("#pragma once\n", "")
-        return _LOCAL_INCLUDE.sub(lambda match: expand(match.group(1)), text)
-
-    return expand(entry)
+    return assemble(_DIRECTORY, entry)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,1 @@
+"""Reading networks: pgmpy models, files, evidence by name."""

@@ -1,0 +1,1 @@
+"""Inference in discrete networks: one file per algorithm, all of them over `Factors`."""

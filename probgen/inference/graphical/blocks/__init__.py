@@ -1,0 +1,1 @@
+"""Blocks of variables that Gibbs draws jointly, so that hard constraints do not trap it."""

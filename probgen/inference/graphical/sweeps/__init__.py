@@ -1,0 +1,1 @@
+"""What a Gibbs sweep is compiled to: colours, merged tables, layouts and running marginals."""

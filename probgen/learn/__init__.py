@@ -1,0 +1,1 @@
+"""Learning: parameters and structures from data."""

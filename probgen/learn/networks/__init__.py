@@ -1,0 +1,1 @@
+"""Learning discrete networks: parameters and structure."""
