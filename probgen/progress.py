@@ -36,22 +36,24 @@ class ProgressDisplay:
             self._bar.stop()
 
     def __call__(self, progress: Progress) -> None:
-        """Show where the run stands."""
+        """Show where a sampler of a density stands."""
+        warm = min(progress.iterations, default=0) >= progress.warmup
+        self.step(
+            sum(progress.iterations),
+            progress.total * len(progress.iterations),
+            f"{'sampling' if warm else 'warm-up'}, {sum(progress.divergences)} divergences, "
+            f"{_short(sum(progress.gradients))} gradients",
+        )
+
+    def step(self, done: int, total: int, detail: str) -> None:
+        """Show that `done` of `total` is done, and what is going on."""
         if not self.enabled or time.monotonic() - self.started < _DELAY:
             return
         if self._bar is None:
-            self._open(progress)
-        done = sum(progress.iterations)
-        warm = min(progress.iterations, default=0) >= progress.warmup
-        self._bar.update(
-            self._task,
-            completed=done,
-            phase="sampling" if warm else "warm-up",
-            divergences=sum(progress.divergences),
-            gradients=_short(sum(progress.gradients)),
-        )
+            self._open()
+        self._bar.update(self._task, completed=done, total=total, detail=detail)
 
-    def _open(self, progress: Progress) -> None:
+    def _open(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
@@ -59,18 +61,14 @@ class ProgressDisplay:
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}% {task.fields[phase]}"),
-            TextColumn("{task.fields[divergences]} divergences"),
-            TextColumn("{task.fields[gradients]} gradients"),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        total = progress.total * len(progress.iterations)
-        self._task = self._bar.add_task(
-            self.title, total=total, phase="warm-up", divergences=0, gradients="0"
-        )
+        self._task = self._bar.add_task(self.title, total=None, detail="")
         self._bar.start()
 
 

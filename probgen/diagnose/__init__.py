@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from probgen.diagnose.finding import Finding, Limits
+from probgen.diagnose.judge import diagnose
 from probgen.diagnose.picture import save_picture
-from probgen.diagnose.verdict import Verdict, diagnose
+from probgen.diagnose.verdict import Verdict
 
 __all__ = ["Finding", "Limits", "Verdict", "diagnose", "save_picture"]
 
@@ -20,7 +21,7 @@ class CallablePackage(ModuleType):
     """A package that is also the function of its name."""
 
     def __call__(self, tree: Any, **options: Any) -> Verdict:
-        """Diagnose a DataTree; see `probgen.diagnose.verdict.diagnose`."""
+        """Diagnose a DataTree; see `probgen.diagnose.judge.diagnose`."""
         return diagnose(tree, **options)
 
 

@@ -16,8 +16,11 @@ import pandas as pd
 from probgen.diagnose import panels
 from probgen.diagnose.divergences import separating_scalars
 from probgen.diagnose.funnel import narrowing_sites
+from probgen.diagnose.judge import diagnose
+from probgen.diagnose.network_picture import draw_network
+from probgen.diagnose.network_record import has_marginals
 from probgen.diagnose.record import Record, read_record
-from probgen.diagnose.verdict import Verdict, diagnose
+from probgen.diagnose.verdict import Verdict
 from probgen.errors import DataError, OptionError
 
 if TYPE_CHECKING:
@@ -69,10 +72,12 @@ def save_picture(
 
     """
     path = checked_path(path)
-    record = read_record(tree)
     if verdict is None:
         verdict = diagnose(tree)
-    figure = draw(record, verdict)
+    if has_marginals(tree):
+        figure = draw_network(tree, verdict)
+    else:
+        figure = draw(read_record(tree), verdict)
     try:
         figure.savefig(path, dpi=dpi, facecolor="white")
     except OSError as error:

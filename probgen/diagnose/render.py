@@ -4,7 +4,6 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from probgen.diagnose.finding import Severity
-from probgen.diagnose.rows import headings, table_rows
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -19,8 +18,8 @@ MARK: dict[Severity, str] = {"failure": "✗", "warning": "!", "note": "·"}
 
 def as_text(verdict: "Verdict") -> str:
     """The verdict as plain text: table, headline, findings."""
-    rows = list(table_rows(verdict))
-    lines = [("", *headings(verdict.table)), *((row.name, *row.cells) for row in rows)]
+    rows = list(verdict.rows())
+    lines = [("", *verdict.headings()), *((row.name, *row.cells) for row in rows)]
     width = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = [
         "  ".join([line[0].ljust(width[0]), *map(str.rjust, line[1:], width[1:])]).rstrip()
@@ -78,9 +77,9 @@ def rich_table(verdict: "Verdict") -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("", overflow="fold")
-    for heading in headings(verdict.table):
+    for heading in verdict.headings():
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in table_rows(verdict):
+    for row in verdict.rows():
         cells = [Text(t, style=s) for t, s in zip(row.cells, row.styles, strict=True)]
         table.add_row(Text(row.name, style="cyan" if any(row.cells[:1]) else "dim"), *cells)
     return table

@@ -81,7 +81,7 @@ def build_tree(
     JSON. Raises `OptionError` when a coordinate's length does not fit its dimension.
     """
     labels = labels or Labels()
-    plain = {key: _storable(value) for key, value in (attrs or {}).items()}
+    plain = {key: storable(value) for key, value in (attrs or {}).items()}
     indexes: dict[tuple[str, int], PandasIndex] = {}
     children = {}
     for group, variables in groups.items():
@@ -131,7 +131,7 @@ def _labels(labels: Labels, dim: str, size: int) -> np.ndarray:
     return np.asarray(given)
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     if isinstance(value, (bool, np.bool_)):
         return int(value)
     if isinstance(value, (str, int, float, np.integer, np.floating)):

@@ -24,12 +24,13 @@ class CheckReport:
     """What a dry run found: `problems`, and the `program` if it could be run at all (or None).
 
     `ok` says that there are no errors; warnings may be there. `print` shows the faults with
-    their cures and the table of sites.
+    their cures, the table of sites, and `remarks` on what would be done.
     """
 
     name: str
     problems: list[Problem] = field(default_factory=list)
     program: Program | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -55,6 +56,7 @@ class CheckReport:
         parts += [_block(problem) for problem in (*self.errors, *self.warnings)]
         if self.program is not None and self.program.sites:
             parts.append(_table(list(self.program.sites.values())))
+        parts += ["\n".join(_wrapped(remark, "", "")) for remark in self.remarks]
         return "\n\n".join(parts)
 
     def __rich__(self) -> Text:

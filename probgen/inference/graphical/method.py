@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from probgen.results.marginals import Marginals
 from probgen.targets.factors import Factors
 
 __all__ = ["GraphMethod", "GraphPlan", "GraphResult", "Marginals"]
@@ -29,26 +30,6 @@ class GraphPlan:
     threads: int = 1
     progress: Callable[[int, int, str], None] | None = None
     """Called from the main thread a few times a second with (done, total, what is going on)."""
-
-
-@dataclass
-class Marginals:
-    """Probabilities of every state of every free variable, variable after variable.
-
-    The states of variable v stand at `offsets[v]:offsets[v + 1]`. `errors` are Monte Carlo
-    standard errors, `r_hat` and `ess` those of each state's indicator; None where an engine
-    has none (exact ones).
-    """
-
-    offsets: np.ndarray
-    probabilities: np.ndarray
-    errors: np.ndarray | None = None
-    r_hat: np.ndarray | None = None
-    ess: np.ndarray | None = None
-
-    def of(self, variable: int) -> np.ndarray:
-        """Probabilities of the states of one free variable."""
-        return self.probabilities[self.offsets[variable] : self.offsets[variable + 1]]
 
 
 @dataclass

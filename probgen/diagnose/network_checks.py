@@ -1,0 +1,172 @@
+"""What can be wrong with the posterior of a network: stuck chains, rough numbers, approximations.
+
+R-hat and ESS are those of the indicator function of every state. Chains caught between zeros or
+strong couplings disagree about some state, or about the log joint as a whole.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from arviz_stats.base import array_stats
+
+from probgen.diagnose.convergence import (
+    HARD_R_HAT,
+    as_mapping,
+    severity_by_share,
+    worst_first,
+    worst_list,
+)
+from probgen.diagnose.finding import Finding, Limits
+from probgen.diagnose.network_record import NetworkRecord
+from probgen.diagnose.notes import finding_of, sentences
+from probgen.diagnose.words import chains_named, count_of, percent, round_up
+
+WANTED_ESS = 400.0  # effective draws of every indicator, all chains together
+LARGEST_ERROR = 0.01  # Monte Carlo standard error of a probability
+FEWEST_DRAWS = 8
+TRAPPED = (
+    "some chains are caught in a part of the states: hard constraints (zeros) or strong "
+    "couplings keep updates of single variables from leaving it"
+)
+ESCAPE = "take Exact() if the network is narrow enough, ParallelTempering() otherwise"
+
+
+def check_sampler_notes(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Notes of the engine as findings."""
+    return [finding_of(note) for note in sentences(record.attrs.get("notes"))]
+
+
+def check_converged(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """An iterative engine that stopped before it converged."""
+    if record.attrs.get("converged", 1) not in (0, False, "False"):
+        return []
+    return [
+        Finding(
+            "convergence",
+            "failure",
+            f"{record.attrs.get('method', 'the engine')} did not converge.",
+            "messages keep circling in loops with strong couplings",
+            "more damping (damping=0.7) or more iterations; else Exact() or Gibbs()",
+        )
+    ]
+
+
+def check_indicator_r_hat(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Chains that disagree about the probability of some state."""
+    column = record.table["r_hat"]
+    over = worst_first(column, column > limits.r_hat, ascending=False)
+    if over.empty:
+        return []
+    judged = int(column.notna().sum())
+    return [
+        Finding(
+            "R-hat",
+            severity_by_share(len(over), judged, bool(over.iloc[0] > HARD_R_HAT)),
+            f"above {limits.r_hat:g} for {len(over)} of {count_of(judged, 'state')}; "
+            f"worst: {worst_list(over, '.3f')}.",
+            TRAPPED,
+            ESCAPE,
+            as_mapping(over),
+        )
+    ]
+
+
+def check_log_joint(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Chains that live at different levels of the log joint."""
+    values = record.log_joint
+    if values is None or record.chains < 2 or record.draws < FEWEST_DRAWS:
+        return []
+    if not np.isfinite(values).all() or np.ptp(values) == 0:
+        return []
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        r_hat = float(array_stats.rhat(values[None])[0])
+    if np.isnan(r_hat) or r_hat <= HARD_R_HAT:
+        return []
+    return [
+        Finding(
+            "R-hat of the log joint",
+            "failure",
+            f"{r_hat:.3f}: the chains live at different levels.",
+            TRAPPED,
+            ESCAPE,
+        )
+    ]
+
+
+def check_stuck_chains(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Chains in which hardly anything ever changes."""
+    if record.repeats is None or record.draws < FEWEST_DRAWS:
+        return []
+    free = record.table.groupby("variable")["probability"].max()
+    if not (free < 0.99).any():  # a posterior in one state stands still by right
+        return []
+    stuck = [int(c) for c in np.flatnonzero(record.repeats > limits.repeat_share)]
+    typical = float(np.median(record.repeats))
+    stuck = [c for c in stuck if record.repeats[c] > 0.5 + 0.5 * typical]
+    if not stuck:
+        return []
+    return [
+        Finding(
+            "stuck chains",
+            "failure",
+            f"{chains_named(stuck, record.chains)}: {percent(limits.repeat_share)} or more of "
+            "the draws repeat the one before.",
+            TRAPPED,
+            ESCAPE,
+            {f"chain {chain}": float(record.repeats[chain]) for chain in stuck},
+        )
+    ]
+
+
+def check_effective(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Few effective draws of some indicator, or a visible Monte Carlo error."""
+    findings = []
+    ess, error = record.table["ess"], record.table["mcse"]
+    low = worst_first(ess, ess < WANTED_ESS, ascending=True)
+    if not low.empty:
+        factor = WANTED_ESS / max(float(low.iloc[0]), 1.0)
+        findings.append(
+            Finding(
+                "ESS",
+                severity_by_share(len(low), int(ess.notna().sum()), bool(low.iloc[0] < 100)),
+                f"below {WANTED_ESS:g} for {count_of(len(low), 'state')}; "
+                f"worst: {worst_list(low, '.0f')}.",
+                "few independent draws of these states",
+                f"run about {round_up(factor)} times longer, or take ParallelTempering()",
+                as_mapping(low),
+            )
+        )
+    rough = worst_first(error, error > LARGEST_ERROR, ascending=False)
+    if not rough.empty:
+        factor = (float(rough.iloc[0]) / LARGEST_ERROR) ** 2
+        findings.append(
+            Finding(
+                "Monte Carlo error",
+                "warning",
+                f"above {LARGEST_ERROR:g} for the probability of "
+                f"{count_of(len(rough), 'state')}; worst: {worst_list(rough, '.3f')}.",
+                "another run would give visibly different probabilities",
+                f"run about {round_up(factor)} times longer",
+                as_mapping(rough),
+            )
+        )
+    return findings
+
+
+def check_never_seen(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """States that no draw visited: impossible, or only rare."""
+    if not record.sampled:
+        return []
+    unseen: pd.Series = record.table["probability"][record.table["probability"] == 0]
+    if unseen.empty:
+        return []
+    return [
+        Finding(
+            "unseen states",
+            "note",
+            f"{count_of(len(unseen), 'state')} were never drawn "
+            f"(such as `{unseen.index[0]}`): impossible, or too rare for this many draws.",
+        )
+    ]

@@ -1,0 +1,117 @@
+"""The verdict on the posterior of a discrete network: one line per variable, then the findings."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probgen.diagnose import network_checks as checks
+from probgen.diagnose.finding import SEVERITIES, Finding, Limits
+from probgen.diagnose.network_record import NetworkRecord, read_network_record
+from probgen.diagnose.rows import MOST_ROWS, Row
+from probgen.diagnose.verdict import Verdict
+from probgen.diagnose.words import count_of
+
+CHECKS: tuple[Callable[[NetworkRecord, Limits], list[Finding]], ...] = (
+    checks.check_sampler_notes,
+    checks.check_converged,
+    checks.check_stuck_chains,
+    checks.check_indicator_r_hat,
+    checks.check_log_joint,
+    checks.check_effective,
+    checks.check_never_seen,
+)
+MOST_STATES = 6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NetworkVerdict(Verdict):
+    """A verdict whose table has a row per (variable, state).
+
+    Columns: probability, mcse (Monte Carlo standard error), ess and r_hat of the state's
+    indicator function; NaN from engines that do not sample.
+
+    `evidence` is a sentence on the log evidence (nats), or "".
+    """
+
+    evidence: str = ""
+
+    @property
+    def basis(self) -> str:
+        """What was looked at, and how long that took."""
+        run = f"{count_of(self.chains, 'chain')} x {count_of(self.draws, 'draw')}; "
+        return (
+            f"{count_of(len(self.table), 'state')} of "
+            f"{count_of(len(set(self.sites)), 'variable')}"
+            f"{', ' + run if self.draws else '; '}checked in {self.seconds:.2g} s"
+            f"{'. ' + self.evidence if self.evidence else ''}"
+        )
+
+    def headings(self) -> list[str]:
+        """Column headings of the printed table."""
+        return ["probability of each state", "mcse", "ess", "r_hat"]
+
+    def rows(self) -> Iterator[Row]:
+        """One line per variable; of many, the first and those with the worst R-hat."""
+        groups = list(self.table.groupby("variable", sort=False))
+        chosen = range(len(groups))
+        if len(groups) > MOST_ROWS:
+            worst = np.argsort([-np.nan_to_num(g["r_hat"].max()) for _, g in groups])
+            first = range(MOST_ROWS - 10)
+            chosen = sorted({*first, *map(int, worst[:10])})  # type: ignore[assignment]
+        for number in chosen:
+            yield variable_row(str(groups[number][0]), groups[number][1], self.limits)
+        if len(groups) > len(chosen):
+            yield Row(f"... {len(groups) - len(chosen)} more variables", ("",) * 4, ("",) * 4)
+
+
+def variable_row(name: str, group: pd.DataFrame, limits: Limits) -> Row:
+    """The distribution of one variable as text, with its worst error, ESS and R-hat."""
+    parts = [
+        f"{state} {probability:.4f}"
+        for state, probability in zip(group["state"], group["probability"], strict=True)
+    ]
+    if len(parts) > MOST_STATES:
+        order = np.argsort(-group["probability"].to_numpy(), kind="stable")[:MOST_STATES]
+        parts = [parts[i] for i in sorted(order)] + [f"({len(parts) - MOST_STATES} more)"]
+    mcse, ess, r_hat = group["mcse"].max(), group["ess"].min(), group["r_hat"].max()
+    cells = (
+        "  ".join(parts),
+        "" if np.isnan(mcse) else f"{mcse:.1g}",
+        "" if np.isnan(ess) else f"{ess:.0f}",
+        "" if np.isnan(r_hat) else f"{r_hat:.3f}",
+    )
+    bad = (False, mcse > checks.LARGEST_ERROR, ess < checks.WANTED_ESS, r_hat > limits.r_hat)
+    return Row(name, cells, tuple("bold red" if flag else "" for flag in bad))
+
+
+def diagnose_network(tree: Any, limits: Limits, started: float) -> NetworkVerdict:
+    """Judge the result of an engine on a network; see `probgen.diagnose.diagnose`."""
+    record = read_network_record(tree)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        findings = [finding for check in CHECKS for finding in check(record, limits)]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return NetworkVerdict(
+        findings=tuple(findings),
+        table=record.table,
+        sites=tuple(record.table["variable"]),
+        chains=record.chains,
+        draws=record.draws,
+        seconds=time.perf_counter() - started,
+        limits=limits,
+        evidence=evidence_sentence(record),
+    )
+
+
+def evidence_sentence(record: NetworkRecord) -> str:
+    """The log evidence with its error, and what it is where it is not exact."""
+    value = record.attrs.get("log_evidence")
+    if value is None or not np.isfinite(float(value)):
+        return ""
+    error = record.attrs.get("log_evidence_error")
+    spread = "" if error is None else f" +- {float(error):.2g}"
+    kind = record.attrs.get("log_evidence_is")
+    return f"Log evidence {float(value):.6g}{spread} nats{f' ({kind})' if kind else ''}"

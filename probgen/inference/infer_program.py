@@ -1,0 +1,132 @@
+"""One run of a method on a Pyro program: density, start, draws, DataTree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from probgen.declare.program import Program
+from probgen.inference.cores import usable_cores
+from probgen.inference.initialise import initialise
+from probgen.inference.method import Draws, Method, Plan
+from probgen.progress import ProgressDisplay
+from probgen.results.attributes import run_attributes
+from probgen.results.tree import Labels, Variable, build_tree
+from probgen.targets.density import Density
+from probgen.targets.reuse import density_of
+
+__all__ = ["ProgramOptions", "infer_program"]
+
+_PACKAGES = ("torch", "pyro-ppl", "numpy", "xarray")
+
+
+@dataclass(frozen=True)
+class ProgramOptions:
+    """What `infer` was asked for, for programs; see there."""
+
+    chains: int
+    draws: int
+    warmup: int
+    seed: int
+    init: Any = "uniform"
+    threads: int | None = None
+    keep_warmup: bool = False
+    log_likelihood: bool = True
+    progress: bool = True
+    backend: str = "auto"
+
+
+def infer_program(
+    model: Callable[..., Any],
+    method: Method,
+    data: Mapping[str, Any] | None,
+    options: ProgramOptions,
+    labels: Labels,
+) -> xr.DataTree:
+    """Draws of the latent sites of a program by `method`, as a DataTree; see `probgen.infer`."""
+    started = time.perf_counter()
+    density, reused = density_of(model, data, options.backend)
+    compiled = time.perf_counter()
+    initial = initialise(density, options.chains, options.seed, options.init)
+    with ProgressDisplay(f"{method.name} {density.program.name}", options.progress) as display:
+        plan = Plan(
+            chains=options.chains,
+            draws=options.draws,
+            warmup=options.warmup,
+            seed=options.seed,
+            initial=initial,
+            threads=options.threads or min(options.chains, usable_cores()),
+            keep_warmup=options.keep_warmup,
+            progress=display,
+        )
+        result = method.run(density, plan)
+    attrs = run_attributes(density.program.name, method, options.seed, _PACKAGES)
+    attrs["backend"] = density.backend
+    if density.reason:
+        attrs["backend_reason"] = density.reason
+    attrs.update(result.summary)
+    attrs["seconds_trace"] = 0.0 if reused else density.seconds_trace
+    attrs["seconds_compile"] = 0.0 if reused else compiled - started - density.seconds_trace
+    return _to_tree(density, result, options.log_likelihood, labels, attrs)
+
+
+def _to_tree(
+    density: Density, result: Draws, log_likelihood: bool, labels: Labels, attrs: dict[str, Any]
+) -> xr.DataTree:
+    groups: dict[str, dict[str, Variable]] = _sampled_groups(
+        density, result.unconstrained, log_likelihood
+    )
+    groups["sample_stats"] = {n: Variable(v) for n, v in result.stats.items()}
+    if result.warmup_unconstrained is not None:
+        warm = _sampled_groups(density, result.warmup_unconstrained, False)
+        groups["warmup_posterior"] = warm["posterior"]
+        groups["warmup_sample_stats"] = {
+            n: Variable(v) for n, v in (result.warmup_stats or {}).items()
+        }
+    groups.update(_data_groups(density.program))
+    return build_tree(groups, labels, attrs)
+
+
+def _sampled_groups(
+    density: Density, unconstrained: np.ndarray, log_likelihood: bool
+) -> dict[str, dict[str, Variable]]:
+    chains, draws, dim = unconstrained.shape
+    outputs = density.outputs(unconstrained.reshape(-1, dim))
+    groups: dict[str, dict[str, Variable]] = {
+        "posterior": {},
+        "log_likelihood": {},
+        "log_prior": {},
+        "unconstrained_posterior": {},
+    }
+    for key, values in outputs.items():
+        kind, name = key.split(":", 1)
+        group = "posterior" if kind in ("latent", "deterministic") else kind
+        if group == "log_likelihood" and not log_likelihood:
+            continue
+        shaped = values.reshape(chains, draws, *values.shape[1:])
+        groups[group][name] = Variable(shaped, density.program.sites[name].plates)
+    for name, values in density.split(unconstrained).items():
+        site = density.program.sites[name]
+        plates = site.plates if site.unconstrained_shape == site.shape else ()
+        groups["unconstrained_posterior"][name] = Variable(values, plates)
+    return groups
+
+
+def _data_groups(program: Program) -> dict[str, dict[str, Variable]]:
+    observed = {
+        name: Variable(value.numpy(), program.sites[name].plates, sampled=False)
+        for name, value in program.observed.items()
+    }
+    constant = {}
+    for name, value in program.data.items():
+        if name in observed or isinstance(value, (str, type(None))):
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind in "fiub":
+            constant[name] = Variable(array, sampled=False)
+    return {"observed_data": observed, "constant_data": constant}
