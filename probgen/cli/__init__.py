@@ -17,8 +17,9 @@ from probgen.cli.zoo import list_zoo
 
 app = typer.Typer(
     name="probgen",
-    help="Fast, diagnosed Bayesian inference for Pyro programs.",
-    epilog="MODEL is a name of the zoo (see `probgen list`), a file.py or a file.py:function. "
+    help="Fast, diagnosed Bayesian inference for Pyro programs and networks.",
+    epilog="MODEL is a name of the zoo (see `probgen list`), a file.py, a file.py:function, or a "
+    "network (file.bif, file.uai ..., or one that comes with pgmpy, such as alarm). "
     "Exit codes: 0 trustworthy, 1 error, 2 wrong usage, 3 not to be trusted, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
@@ -50,7 +51,7 @@ def options(
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Version.")
     ] = False,
 ) -> None:
-    """Fast, diagnosed Bayesian inference for Pyro programs."""
+    """Fast, diagnosed Bayesian inference for Pyro programs and networks."""
 
 
 def main() -> None:

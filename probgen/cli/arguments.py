@@ -13,14 +13,29 @@ from typing import Any
 
 from probgen.errors import DataError, OptionError
 
-METHODS = {"nuts": "NUTS", "hmc": "HMC"}  # word on the command line -> public name
+# word on the command line -> public name
+METHODS = {
+    "nuts": "NUTS",
+    "hmc": "HMC",
+    "exact": "Exact",
+    "gibbs": "Gibbs",
+    "parallel-tempering": "ParallelTempering",
+    "swendsen-wang": "SwendsenWang",
+    "ais": "AnnealedImportance",
+    "belief-propagation": "BeliefPropagation",
+    "mean-field": "MeanField",
+    "map": "MAP",
+}
 
 
-def split_pair(text: str, option: str) -> tuple[str, str]:
-    """`name=value` in two; OptionError names the option otherwise."""
+def split_pair(text: str, option: str, free: bool = False) -> tuple[str, str]:
+    """`name=value` in two; OptionError names the option otherwise.
+
+    Names are identifiers, or with `free` any text, as variables of networks are called.
+    """
     name, equals, value = text.partition("=")
     name = name.strip()
-    if not equals or not name.isidentifier():
+    if not equals or not (name if free else name.isidentifier()):
         raise OptionError(f"{option} {text!r} must have the form name=value.")
     return name, value.strip()
 
@@ -35,15 +50,56 @@ def value_of(text: str) -> Any:
     return text
 
 
-def model_data(own: Mapping[str, Any], file: str | None, pairs: Iterable[str]) -> dict[str, Any]:
-    """The program's arguments: a data file in place of the model's own, then single values."""
+def given_data(model: Any, items: Iterable[str] | None) -> dict[Any, Any]:
+    """What a loaded model is run with: its own data, files in their place, then single values."""
+    from probgen.declare.networks.kinds import is_continuous
+    from probgen.declare.networks.recognise import is_network
+
+    files, pairs = files_and_pairs(items or ())
+    own = {} if files else dict(model.data)
+    if is_network(model.program) and not is_continuous(model.program):
+        return network_evidence(own, files, pairs)
+    free = is_network(model.program)
+    return program_data(own, files, pairs, free)
+
+
+def files_and_pairs(items: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Items of `--data` that are files, and those that are NAME=VALUE."""
+    files, pairs = [], []
+    for item in items:
+        (pairs if "=" in item and not Path(item).expanduser().is_file() else files).append(item)
+    return files, pairs
+
+
+def program_data(
+    own: Mapping[str, Any], files: Iterable[str], pairs: Iterable[str], free: bool = False
+) -> dict[str, Any]:
+    """The program's arguments: data files in place of the model's own, then single values."""
     import probgen as pg
 
-    data = dict(own) if file is None else dict(pg.read_data_file(file))
+    data = dict(own)
+    for file in files:
+        data |= pg.read_data_file(file)
     for pair in pairs:
-        name, text = split_pair(pair, "--set")
+        name, text = split_pair(pair, "--data", free)
         data[name] = as_data(name, value_of(text))
     return data
+
+
+def network_evidence(
+    own: Mapping[Any, Any], files: Iterable[str], pairs: Iterable[str]
+) -> dict[Any, Any]:
+    """Evidence of a network: evidence files, then variable=state."""
+    from probgen.declare.networks.evidence_files import read_evidence_file
+
+    evidence = dict(own)
+    for file in files:
+        evidence |= read_evidence_file(file)
+    for pair in pairs:
+        name, text = split_pair(pair, "--data", free=True)
+        value = value_of(text)
+        evidence[name] = value if isinstance(value, list | dict) else text
+    return evidence
 
 
 def as_data(name: str, value: Any) -> Any:
@@ -55,9 +111,9 @@ def as_data(name: str, value: Any) -> Any:
     try:
         array = np.array(value)
     except ValueError as error:
-        raise DataError(f"--set {name}: the rows of the list differ in length.") from error
+        raise DataError(f"--data {name}: the rows of the list differ in length.") from error
     if array.dtype.kind not in "biuf":
-        raise DataError(f"--set {name}: the list must hold numbers only.")
+        raise DataError(f"--data {name}: the list must hold numbers only.")
     return array
 
 
@@ -71,7 +127,7 @@ def chosen_method(default: Any, name: str | None, pairs: Iterable[str]) -> Any:
 
     options = dict(split_pair(pair, "--method-option") for pair in pairs)
     if name is not None:
-        word = name.lower()
+        word = name.lower().replace("_", "-")
         if word not in METHODS:
             raise OptionError(f"--method {name}: the methods are {', '.join(METHODS)}.")
         default = getattr(pg, METHODS[word])()

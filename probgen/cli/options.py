@@ -8,24 +8,22 @@ SAMPLING = "Sampling"
 OUTPUT = "Output"
 
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Zoo name, file.py or file.py:function.")
-]
-DataFile = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        metavar="FILE",
-        help="Data (.json, .csv, .npz, .nc) instead of the model's own.",
-        show_default=False,
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Zoo name, file.py, file.py:function, or a network (file.bif, file.uai ..., alarm).",
     ),
 ]
-Values = Annotated[
+Data = Annotated[
     list[str] | None,
     typer.Option(
+        "--data",
+        "--evidence",
         "--set",
-        metavar="NAME=VALUE",
-        help="One argument of the program: a number, true, [1, 2, 3], text. Repeatable.",
+        "-d",
+        metavar="FILE|NAME=VALUE",
+        help="Data instead of the model's own (.json, .csv, .npz, .nc; .evid or .json for a "
+        "network), or one argument of the program or one observed variable. Repeatable.",
         show_default=False,
     ),
 ]
@@ -33,7 +31,12 @@ Traceback = Annotated[
     bool, typer.Option("--traceback", help="Show the Python traceback of an error.")
 ]
 MethodName = Annotated[
-    str | None, typer.Option(help="nuts or hmc.", show_default="the model's, else nuts")
+    str | None,
+    typer.Option(
+        help="nuts, hmc; for networks exact, gibbs, parallel-tempering, swendsen-wang, ais, "
+        "belief-propagation, mean-field, map.",
+        show_default="the model's, else what suits it",
+    ),
 ]
 MethodOptions = Annotated[
     list[str] | None,
@@ -44,15 +47,17 @@ MethodOptions = Annotated[
     ),
 ]
 Chains = Annotated[
-    int | None, typer.Option(help="Chains.", show_default="4", rich_help_panel=SAMPLING)
+    int | None, typer.Option(help="Chains.", show_default="the method's", rich_help_panel=SAMPLING)
 ]
 DrawCount = Annotated[
     int | None,
-    typer.Option(help="Draws per chain.", show_default="1000", rich_help_panel=SAMPLING),
+    typer.Option(help="Draws per chain.", show_default="the method's", rich_help_panel=SAMPLING),
 ]
 Warmup = Annotated[
     int | None,
-    typer.Option(help="Warm-up draws per chain.", show_default="1000", rich_help_panel=SAMPLING),
+    typer.Option(
+        help="Warm-up draws per chain.", show_default="the method's", rich_help_panel=SAMPLING
+    ),
 ]
 Seed = Annotated[
     int | None,

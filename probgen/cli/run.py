@@ -6,10 +6,10 @@ from typing import Any
 
 import typer
 
-from probgen.cli.arguments import chosen_method, model_data, writable
+from probgen.cli.arguments import chosen_method, given_data, writable
 from probgen.cli.options import (
     Chains,
-    DataFile,
+    Data,
     DrawCount,
     MethodName,
     MethodOptions,
@@ -21,7 +21,6 @@ from probgen.cli.options import (
     Start,
     Threads,
     Traceback,
-    Values,
     Warmup,
 )
 from probgen.cli.terminal import INTERRUPTED, NOT_TRUSTWORTHY, console, reported
@@ -33,8 +32,7 @@ PICTURE_ENDINGS = (".png", ".pdf", ".svg", ".jpg", ".webp")
 @reported
 def run(
     model: Model,
-    data: DataFile = None,
-    values: Values = None,
+    data: Data = None,
     method: MethodName = None,
     method_option: MethodOptions = None,
     chains: Chains = None,
@@ -60,7 +58,7 @@ def run(
         "init": init,
     }
     try:
-        tree = sample(model, data, values, method, method_option, quiet, given)
+        tree = sample(model, data, method, method_option, quiet, given)
     except KeyboardInterrupt:
         console(errors=True).print("Interrupted: there were no draws to save.", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
@@ -72,8 +70,7 @@ def run(
 
 def sample(
     model: str,
-    data: str | None,
-    values: list[str] | None,
+    data: list[str] | None,
     method: str | None,
     method_option: list[str] | None,
     quiet: bool,
@@ -83,11 +80,10 @@ def sample(
     import probgen as pg
 
     loaded = pg.load_model(model)
-    arguments = model_data({} if data else loaded.data, data, values or ())
     return pg.infer(
         loaded.program,
         chosen_method(loaded.method, method, method_option or ()),
-        data=arguments,
+        data=given_data(loaded, data),
         progress=not quiet,
         **{name: value for name, value in given.items() if value is not None},
     )
@@ -109,6 +105,9 @@ def report(tree: Any, tree_path: Path | None, picture_path: Path | None, quiet: 
 
     out = console()
     verdict = pg.diagnose(tree)
+    if not quiet and tree.attrs.get("method_reason"):
+        said = f"{tree.attrs['method']}: {tree.attrs['method_reason']}."
+        out.print(said, style="dim", markup=False, highlight=False)
     if quiet:
         out.print(verdict.headline, markup=False)
     else:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from probgen.cli.arguments import model_data, writable
-from probgen.cli.options import DataFile, Model, Traceback, Values
+from probgen.cli.arguments import given_data, writable
+from probgen.cli.options import Data, Model, Traceback
 from probgen.cli.run import PICTURE_ENDINGS
+from probgen.cli.shownetwork import show_network
 from probgen.cli.terminal import console, reported
 
 SUPPORTS = {
@@ -25,8 +26,7 @@ KIND_STYLE = {"latent": "bold", "observed": "green", "deterministic": "dim", "fa
 @reported
 def show(
     model: Model,
-    data: DataFile = None,
-    values: Values = None,
+    data: Data = None,
     compile_it: Annotated[
         bool, typer.Option("--compile", help="Compile the density; say which backend serves.")
     ] = False,
@@ -36,17 +36,20 @@ def show(
     ] = None,
     traceback: Traceback = False,
 ) -> None:
-    """Show the sites of MODEL: distribution, support, shape, plates, and what each depends on."""
+    """Show the sites of MODEL, or the variables of a network, and what each depends on."""
     graph_path = writable(graph, "--graph", PICTURE_ENDINGS)
     import probgen as pg
     from probgen.cli.sitegraph import draw_graph
 
     loaded = pg.load_model(model)
-    arguments = model_data({} if data else loaded.data, data, values or ())
+    arguments = given_data(loaded, data)
     program = pg.describe(loaded.program, arguments)
     out = console()
     out.print(f"[bold cyan]{loaded.name}[/]  {escaped(loaded.description)}")
     out.print(str(loaded.path), style="dim", markup=False, highlight=False, soft_wrap=True)
+    if isinstance(program, pg.Network):
+        show_network(program, arguments, graph_path, out)
+        return
     dependencies, reason = dependencies_of(program)
     out.print(site_table(program, dependencies))
     if reason:
@@ -135,8 +138,8 @@ def size_of(shape: tuple[int, ...]) -> int:
 
 def backend_line(program: Any, arguments: dict[str, Any]) -> str:
     """Which backend serves the density, and why when it is not the compiled one."""
-    from probgen import api
+    from probgen.targets.reuse import density_of
 
-    density, _ = api.density_of(program, arguments)
+    density, _ = density_of(program, arguments)
     reason = f": {density.reason}" if density.reason else ""
     return f"Backend: {density.backend}{reason}."

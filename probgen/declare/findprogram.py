@@ -2,8 +2,9 @@
 
 In this order: the one asked for by name, the one named like the file, the one called `model`
 (the habit of Pyro's own examples), the only public function that uses Pyro, itself or through
-another function of the file. Guides and `main` do not count. What a function uses is read off
-its compiled code. Where two functions could be meant nothing is guessed: the error lists them.
+another function of the file, the only network of the file. Guides and `main` do not count. What
+a function uses is read off its compiled code. Where two functions could be meant nothing is
+guessed: the error lists them.
 """
 
 from __future__ import annotations
@@ -21,19 +22,21 @@ __all__ = ["find_program"]
 _RESERVED = frozenset({"data", "method", "reference"})
 
 
-def find_program(module: ModuleType, stem: str, function: str | None = None) -> Callable[..., Any]:
-    """The Pyro program of `module`, whose file is called `stem`.py.
+def find_program(module: ModuleType, stem: str, function: str | None = None) -> Any:
+    """The Pyro program or network of `module`, whose file is called `stem`.py.
 
     Raises `ModelError`, listing the candidates, when the function asked for is not there, or
     when none or several could be the program.
     """
     if function is not None:
         return _named(module, stem, function)
+    from probgen.declare.networks.recognise import is_network
+
     for name in (stem, "model"):
         candidate = vars(module).get(name)
-        if callable(candidate) and not inspect.isclass(candidate):
+        if is_network(candidate) or (callable(candidate) and not inspect.isclass(candidate)):
             return candidate
-    programs = _programs(module)
+    programs = _programs(module) or _networks(module)
     if len(programs) == 1:
         return next(iter(programs.values()))
     if not programs:
@@ -48,14 +51,16 @@ def find_program(module: ModuleType, stem: str, function: str | None = None) -> 
     )
 
 
-def _named(module: ModuleType, stem: str, function: str) -> Callable[..., Any]:
+def _named(module: ModuleType, stem: str, function: str) -> Any:
+    from probgen.declare.networks.recognise import is_network
+
     candidate = vars(module).get(function)
     if inspect.isclass(candidate):
         raise ModelError(
             f"{function!r} in {stem}.py is a class; a program is a function or an instance. "
             f"Make one in the file, for instance `model = {function}()`, and name that."
         )
-    if callable(candidate):
+    if callable(candidate) or is_network(candidate):
         return candidate
     if candidate is not None:
         raise ModelError(
@@ -89,6 +94,16 @@ def _programs(module: ModuleType) -> dict[str, Callable[..., Any]]:
         found = set(using)
         using |= {name for name in functions if names[name] & found}
     return {name: getattr(module, name) for name in functions if name in using and _public(name)}
+
+
+def _networks(module: ModuleType) -> dict[str, Any]:
+    from probgen.declare.networks.recognise import is_network
+
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if is_network(value) and not name.startswith("_")
+    }
 
 
 def _public(name: str) -> bool:

@@ -37,13 +37,14 @@ _ZOO = "probgen.models"
 class ModelFile:
     """What a model file declares.
 
-    `name` is the zoo name or the file's stem, `description` the first line of the docstring,
+    `program` is a Pyro program or a network, `name` the zoo name or the file's stem,
+    `description` the first line of the docstring,
     `method` and `reference` are None where the file has none, `data_source` is the file's
     `data` as it stands there.
     """
 
     name: str
-    program: Callable[..., Any]
+    program: Any
     description: str
     path: Path
     data_source: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None
@@ -85,18 +86,41 @@ class ModelFile:
 
 
 def load_model(spec: str | Path) -> ModelFile:
-    """Load a zoo name, `path.py`, or either followed by `:function`.
+    """Load a zoo name, `path.py`, or either followed by `:function`; or a network.
 
     The program is the function named after the colon, else the one named like the file, else
-    the only public function that uses Pyro. Raises `ModelError` when there is no such model,
-    file or function, listing those there are, and when the file fails to run.
+    the only public function that uses Pyro, else the only network in the file. A network may
+    also be named by its own file (.bif, .uai ...) or be one of those that come with pgmpy.
+    Raises `ModelError` when there is no such model, file or function, listing those there are,
+    and when the file fails to run.
     """
+    from probgen.declare.networks.bundled import bundled_names
+    from probgen.declare.networks.recognise import NETWORK_ENDINGS, is_network_file
+
     text, function = _split(str(spec))
     if text.endswith(".py"):
         return _load_path(Path(text).expanduser(), function)
+    if is_network_file(text):
+        return _load_network(text, Path(text).expanduser())
     if "/" in text or "\\" in text:
-        raise ModelError(f"{text!r} is no model file: its name must end in .py.")
+        raise ModelError(
+            f"{text!r} is no model file: its name must end in .py, or as that of a network in "
+            f"{', '.join(NETWORK_ENDINGS)}."
+        )
+    if text not in zoo_names() and text in bundled_names():
+        return _load_network(text, Path(text))
     return load_zoo_model(text, function)
+
+
+def _load_network(spec: str, path: Path) -> ModelFile:
+    from probgen.declare.networks.load import load_network
+
+    network = load_network(spec)
+    about = (
+        f"{network.kind.capitalize()} network of {len(network.names)} variables, "
+        f"{len(network.factors)} factors"
+    )
+    return ModelFile(name=network.title, program=network, description=about, path=path)
 
 
 def load_zoo_model(name: str, function: str | None = None) -> ModelFile:
@@ -142,7 +166,9 @@ def _zoo_files() -> dict[str, Path]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    from probgen.declare.networks.bundled import bundled_names
+
+    close = difflib.get_close_matches(name, [*known, *bundled_names()], n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     if Path(f"{name}.py").is_file():
         hint = f" There is a file of that name: say {name}.py."

@@ -1,0 +1,48 @@
+"""One door to stored networks: a path of a file, or the name of a bundled one."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from probgen.declare.network import Network
+from probgen.declare.networks.bundled import bundled_names, load_bundled
+from probgen.declare.networks.files import read_network_file
+from probgen.declare.networks.recognise import is_network_file
+from probgen.errors import DataError, ModelError
+
+__all__ = ["load_network"]
+
+
+def load_network(spec: str | Path) -> Network:
+    """The network of a file (`alarm.bif`, `grid.uai.gz` ...) or a bundled one (`"alarm"`).
+
+    Raises `DataError` for a file that is missing or malformed, and `ModelError` for a name that
+    is neither, both with the nearest names.
+    """
+    path = Path(spec)
+    if is_network_file(path):
+        if not path.exists():
+            raise DataError(f"There is no file {path}.{_near_files(path)}")
+        return read_network_file(path)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return read_network_file(path)
+    if str(spec) in bundled_names() or not bundled_names():
+        return load_bundled(str(spec))
+    try:
+        return load_bundled(str(spec))
+    except ModelError as error:
+        raise ModelError(f"{error} Or give the path of a BIF or UAI file.") from None
+
+
+def _near_files(path: Path) -> str:
+    """A hint: network files beside it with like names, else a bundled network of that name."""
+    folder = path.parent
+    there = [p.name for p in folder.iterdir() if is_network_file(p)] if folder.is_dir() else []
+    near = difflib.get_close_matches(path.name, there, 3)
+    if near:
+        return f" Did you mean {' or '.join(str(folder / name) for name in near)}?"
+    stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+    if stem in bundled_names():
+        return f' A network of that name is bundled: load_network("{stem}").'
+    return ""

@@ -1,0 +1,162 @@
+"""A network as a Pyro program, for everything that Pyro can do with one.
+
+Every variable becomes one sample site, so SVI, enumeration, guides and handlers serve networks
+too. Discrete variables are `Categorical` sites that `pyro.infer.config_enumerate` sums out, up
+to Pyro's limit of about 60 enumerated sites at once; the engines of `probgen.infer` have no such
+limit.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import numbers
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import torch
+
+from probgen.declare.network import Network, distinct_labels
+from probgen.declare.networks.continuous import GaussianNetwork, gaussian_program
+from probgen.errors import DataError, ModelError
+
+__all__ = ["to_pyro"]
+
+LOG_STATES = "log_states"
+"""The factor of a Markov network's program that makes its log evidence the log partition."""
+
+
+def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch.Tensor]]:
+    """A Pyro program with one sample site per variable of `network`, named by its label.
+
+    Evidence goes in by keyword, by the name or the number of a state (names win where both
+    fit); None or no keyword leaves a variable latent. The program returns all values by label.
+
+    A Bayesian network's sites are `Categorical(logits=log_table[parents])` in topological
+    order, so that running the program draws from the network. A Markov network's sites are
+    uniform, one `pyro.factor` per table follows, and the factor "log_states" takes the uniform
+    densities out: the log evidence of the program (nats) is the log partition function, but
+    running it forward does not draw from the network. A `GaussianNetwork` gives `Normal` sites;
+    see `probgen.declare.networks.continuous.gaussian_program`.
+
+    Raises `ModelError` for a cyclic network; the program raises `DataError` for evidence that
+    names no variable or state.
+
+    Example:
+        >>> from probgen.declare.network import Factor
+        >>> coin = Factor((0,), np.log([0.5, 0.5]), child=0)
+        >>> program = to_pyro(Network(("coin",), (("heads", "tails"),), (coin,)))
+        >>> program(coin="tails")
+        {'coin': tensor(1)}
+
+    """
+    if isinstance(network, GaussianNetwork):
+        return gaussian_program(network)
+    run = _bayesian(network) if network.kind == "bayesian" else _markov(network)
+    labels = network.labels()
+
+    def program(**evidence: Any) -> dict[str, torch.Tensor]:
+        return run(_states(network, labels, evidence))
+
+    program.__name__ = program.__qualname__ = network.title
+    program.__doc__ = (
+        f"{network.title}: a {network.kind} network of {len(labels)} variables as a Pyro program."
+    )
+    return program
+
+
+_Run = Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]
+
+
+def _bayesian(network: Network) -> _Run:
+    """The sites of a Bayesian network, parents before children."""
+    labels = network.labels()
+    tables = {}
+    for factor in network.factors:
+        child = factor.child
+        axis = factor.scope.index(child)  # type: ignore[arg-type]
+        given = [labels[v] for v in factor.scope if v != child]
+        table = torch.from_numpy(np.moveaxis(factor.log_table, axis, -1).copy())
+        tables[labels[child]] = (given, table)  # type: ignore[index]
+    order = _ordered({label: given for label, (given, _) in tables.items()}, network.title)
+
+    def run(evidence: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        values: dict[str, torch.Tensor] = {}
+        for label in order:
+            given, table = tables[label]
+            logits = _at(table, [values[parent] for parent in given])
+            site = dist.Categorical(logits=logits)
+            values[label] = pyro.sample(label, site, obs=evidence.get(label))
+        return values
+
+    return run
+
+
+def _markov(network: Network) -> _Run:
+    """Uniform sites, and a factor for each table."""
+    labels = network.labels()
+    uniform = [torch.zeros(int(card), dtype=torch.float64) for card in network.cards]
+    scopes = [[labels[v] for v in factor.scope] for factor in network.factors]
+    names = distinct_labels([*labels, *(f"factor({', '.join(s)})" for s in scopes), LOG_STATES])
+    factor_names = names[len(labels) :]
+    tables = [torch.from_numpy(np.array(f.log_table, np.float64)) for f in network.factors]
+    log_states = torch.tensor(network.log_states, dtype=torch.float64)
+
+    def run(evidence: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        values = {
+            label: pyro.sample(label, dist.Categorical(logits=logits), obs=evidence.get(label))
+            for label, logits in zip(labels, uniform, strict=True)
+        }
+        for name, scope, table in zip(factor_names, scopes, tables, strict=False):
+            pyro.factor(name, _at(table, [values[label] for label in scope]))
+        pyro.factor(factor_names[-1], log_states)
+        return values
+
+    return run
+
+
+def _at(table: torch.Tensor, values: list[torch.Tensor]) -> torch.Tensor:
+    """`table` at values of its leading axes, which broadcast (each may be enumerated)."""
+    return table[tuple(value.long() for value in values)] if values else table
+
+
+def _ordered(parents: Mapping[str, list[str]], title: str) -> list[str]:
+    try:
+        return list(graphlib.TopologicalSorter(parents).static_order())
+    except graphlib.CycleError as error:
+        cycle = " -> ".join(error.args[1])
+        raise ModelError(f"The network {title!r} has a cycle: {cycle}. Remove an edge.") from None
+
+
+def _states(
+    network: Network, labels: list[str], evidence: Mapping[str, Any]
+) -> dict[str, torch.Tensor]:
+    """Positions of the observed states, by label."""
+    place = {label: v for v, label in enumerate(labels)}
+    found = {}
+    for label, state in evidence.items():
+        if label not in place:
+            close = get_close_matches(label, labels, n=3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else "."
+            raise DataError(f"{network.title!r} has no variable {label!r}{hint}")
+        if state is not None:
+            found[label] = torch.tensor(_position(network.states[place[label]], label, state))
+    return found
+
+
+def _position(states: tuple[Any, ...], label: str, state: Any) -> int:
+    if isinstance(state, (torch.Tensor, np.ndarray, np.generic)) and state.ndim == 0:
+        state = state.item()
+    if isinstance(state, (str, bool, tuple, numbers.Real)):
+        if state in states:
+            return states.index(state)
+        number = isinstance(state, numbers.Real) and not isinstance(state, bool)
+        if number and state == int(state) and 0 <= state < len(states):
+            return int(state)
+    named = ", ".join(map(str, states[:8])) + (", ..." if len(states) > 8 else "")
+    raise DataError(
+        f"{label!r} has no state {state!r}; its states are {named}, or 0 to {len(states) - 1}."
+    )
