@@ -1,0 +1,68 @@
+"""All marginals of every BIF network, exactly: probgen and pyAgrum on one core.
+
+    python -m tests.benchmarks.networks.exact [--networks alarm pigs ...] [--repeats 9]
+
+Timed from a network in memory on: order, calibration, every marginal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import tempfile
+from pathlib import Path
+
+from probgen.declare.networks import bundled
+from tests.benchmarks import harness
+from tests.benchmarks.table import markdown
+
+from .worker import measured
+
+REFUSED = ("munin1",)
+
+
+def main() -> None:
+    """Measure and print one row per network, and how many are at or below pyAgrum's time."""
+    names = bundled.bundled_names()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", nargs="+", default=names, choices=names, metavar="NAME")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--timeout", type=float, default=300)
+    given = parser.parse_args()
+    core = sorted(os.sched_getaffinity(0))[-1]
+    print(f"{harness.processor()}; CPU milliseconds, one core\n")
+    rows, ratios = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in given.networks:
+            path = unpacked(name, Path(folder))
+            results = [
+                measured(module, "measure", path, given.repeats, core=core, timeout=given.timeout)
+                for module in ("own_exact", "peer_exact")
+            ]
+            times = [result.get("seconds") for result in results]
+            if None not in times:
+                ratios.append(times[0] / times[1])
+            rows.append([name, *map(_cell, results), f"{ratios[-1]:.2f}" if all(times) else "-"])
+            print(" | ".join(rows[-1]), flush=True)
+    print("\n" + markdown(["network", "probgen", "pyAgrum", "probgen / pyAgrum"], rows))
+    below = sum(ratio <= 1 for ratio in ratios)
+    print(f"\nAt or below pyAgrum on {below} of {len(ratios)}; largest ratio {max(ratios):.2f}.")
+
+
+def unpacked(name: str, folder: Path) -> str:
+    """Path of a bundled network as a plain BIF file."""
+    packed = bundled.bundled_path(name)
+    path = folder / f"{name}.bif"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return str(path)
+
+
+def _cell(result: dict) -> str:
+    if "seconds" in result:
+        return f"{1e3 * result['seconds']:.3g}"
+    return result["failed"][:60]
+
+
+if __name__ == "__main__":
+    main()
