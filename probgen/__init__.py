@@ -18,7 +18,7 @@ _WHERE = {
     "HMC": "probgen.inference.hmc",
     "MAP": f"{_GRAPHICAL}.maximum",
     "NUTS": "probgen.inference.nuts",
-    "AnnealedImportance": f"{_GRAPHICAL}.annealed",
+    "AnnealedImportance": f"{_GRAPHICAL}.annealed_importance",
     "BeliefPropagation": f"{_GRAPHICAL}.belief_propagation",
     "Exact": f"{_GRAPHICAL}.exact",
     "Factor": "probgen.declare.network",

@@ -108,6 +108,11 @@ def infer(
     _check_counts(counts)
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
     if is_network(model):
+        if is_continuous(model):
+            from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
+
+            if is_exactly_gaussian(model, method, data or {}):
+                return infer_gaussian(model, data or {}, chains, draws, seed)
         model, data = _read(model, data)
     if isinstance(model, Network):
         _refuse_for_networks(

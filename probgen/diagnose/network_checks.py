@@ -1,9 +1,12 @@
 """What can be wrong with the posterior of a network: stuck chains, rough numbers, approximations.
 
 R-hat and ESS are those of the indicator function of every state. Chains caught between zeros or
-strong couplings disagree about some state, or about the log joint as a whole.
+strong couplings disagree about some state, or about the log joint as a whole. Engines for
+networks run many chains, so R-hat has a limit that grows with their number: with n effective
+draws in each of them it is about sqrt(1 + 1 / n) even when all is well.
 """
 
+import math
 import warnings
 
 import numpy as np
@@ -11,7 +14,6 @@ import pandas as pd
 from arviz_stats.base import array_stats
 
 from probgen.diagnose.convergence import (
-    HARD_R_HAT,
     as_mapping,
     severity_by_share,
     worst_first,
@@ -23,13 +25,21 @@ from probgen.diagnose.notes import finding_of, sentences
 from probgen.diagnose.words import chains_named, count_of, percent, round_up
 
 WANTED_ESS = 400.0  # effective draws of every indicator, all chains together
+FEWEST_EFFECTIVE = 5.0  # draws of every chain, however many there are
 LARGEST_ERROR = 0.01  # Monte Carlo standard error of a probability
 FEWEST_DRAWS = 8
+HARD_MARGIN = 0.04  # over the limit: no accident, even for a single state
 TRAPPED = (
     "some chains are caught in a part of the states: hard constraints (zeros) or strong "
     "couplings keep updates of single variables from leaving it"
 )
 ESCAPE = "take Exact() if the network is narrow enough, ParallelTempering() otherwise"
+
+
+def r_hat_limit(chains: int, limits: Limits) -> float:
+    """R-hat above this is a disagreement: fewer effective draws per chain than are wanted."""
+    wanted = max(WANTED_ESS / max(chains, 1), FEWEST_EFFECTIVE)
+    return max(limits.r_hat, math.sqrt(1 + 1 / wanted))
 
 
 def check_sampler_notes(record: NetworkRecord, limits: Limits) -> list[Finding]:
@@ -55,15 +65,16 @@ def check_converged(record: NetworkRecord, limits: Limits) -> list[Finding]:
 def check_indicator_r_hat(record: NetworkRecord, limits: Limits) -> list[Finding]:
     """Chains that disagree about the probability of some state."""
     column = record.table["r_hat"]
-    over = worst_first(column, column > limits.r_hat, ascending=False)
+    limit = r_hat_limit(record.chains, limits)
+    over = worst_first(column, column > limit, ascending=False)
     if over.empty:
         return []
     judged = int(column.notna().sum())
     return [
         Finding(
             "R-hat",
-            severity_by_share(len(over), judged, bool(over.iloc[0] > HARD_R_HAT)),
-            f"above {limits.r_hat:g} for {len(over)} of {count_of(judged, 'state')}; "
+            severity_by_share(len(over), judged, bool(over.iloc[0] > limit + HARD_MARGIN)),
+            f"above {limit:.3g} for {len(over)} of {count_of(judged, 'state')}; "
             f"worst: {worst_list(over, '.3f')}.",
             TRAPPED,
             ESCAPE,
@@ -82,7 +93,7 @@ def check_log_joint(record: NetworkRecord, limits: Limits) -> list[Finding]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         r_hat = float(array_stats.rhat(values[None])[0])
-    if np.isnan(r_hat) or r_hat <= HARD_R_HAT:
+    if np.isnan(r_hat) or r_hat <= r_hat_limit(record.chains, limits) + HARD_MARGIN:
         return []
     return [
         Finding(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probgen.diagnose import network_checks
+from probgen.diagnose.finding import Limits
 from probgen.diagnose.network_record import NetworkRecord, read_network_record
 from probgen.diagnose.panels import ALARM, COLOURS, FAINT, INK, colour_of, shortened
 from probgen.diagnose.record import has
@@ -93,8 +94,9 @@ def bars(axes: "Axes", table: pd.DataFrame, names: list[str]) -> None:
             axes.barh(row, width, left=left, color=shade, edgecolor="white", linewidth=0.6)
             text = f"{state} {width:.2f}" if width < 0.995 else str(state)
             if width > ROOM_PER_LETTER * len(text):
+                ink = "white" if shade == SHADES[0] else INK
                 axes.text(
-                    left + width / 2, row, text, ha="center", va="center", fontsize=6.5, color=INK
+                    left + width / 2, row, text, ha="center", va="center", fontsize=6.5, color=ink
                 )
             left += width
     axes.set_yticks(range(len(names)), [shortened(name, 22) for name in names], fontsize=7)
@@ -129,7 +131,8 @@ def log_joint(axes: "Axes", record: NetworkRecord) -> None:
 def mixing(axes: "Axes", record: NetworkRecord) -> None:
     """R-hat against ESS of every state's indicator, with the limits drawn in."""
     rows = record.table[["ess", "r_hat"]].replace(np.inf, np.nan).dropna()
-    limit, wanted_ess = 1.01, network_checks.WANTED_ESS
+    limit = network_checks.r_hat_limit(record.chains, Limits())
+    wanted_ess = network_checks.WANTED_ESS
     bad = ((rows["r_hat"] > limit) | (rows["ess"] < wanted_ess)).to_numpy()
     for mask, colour in ((~bad, COLOURS[0]), (bad, ALARM)):
         axes.plot(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ class NetworkVerdict(Verdict):
     """
 
     evidence: str = ""
+    text_columns: ClassVar[int] = 1
 
     @property
     def basis(self) -> str:
@@ -56,6 +57,7 @@ class NetworkVerdict(Verdict):
 
     def rows(self) -> Iterator[Row]:
         """One line per variable; of many, the first and those with the worst R-hat."""
+        limit = checks.r_hat_limit(self.chains, self.limits)
         groups = list(self.table.groupby("variable", sort=False))
         chosen = range(len(groups))
         if len(groups) > MOST_ROWS:
@@ -63,12 +65,12 @@ class NetworkVerdict(Verdict):
             first = range(MOST_ROWS - 10)
             chosen = sorted({*first, *map(int, worst[:10])})  # type: ignore[assignment]
         for number in chosen:
-            yield variable_row(str(groups[number][0]), groups[number][1], self.limits)
+            yield variable_row(str(groups[number][0]), groups[number][1], limit)
         if len(groups) > len(chosen):
             yield Row(f"... {len(groups) - len(chosen)} more variables", ("",) * 4, ("",) * 4)
 
 
-def variable_row(name: str, group: pd.DataFrame, limits: Limits) -> Row:
+def variable_row(name: str, group: pd.DataFrame, r_hat_limit: float) -> Row:
     """The distribution of one variable as text, with its worst error, ESS and R-hat."""
     parts = [
         f"{state} {probability:.4f}"
@@ -84,7 +86,7 @@ def variable_row(name: str, group: pd.DataFrame, limits: Limits) -> Row:
         "" if np.isnan(ess) else f"{ess:.0f}",
         "" if np.isnan(r_hat) else f"{r_hat:.3f}",
     )
-    bad = (False, mcse > checks.LARGEST_ERROR, ess < checks.WANTED_ESS, r_hat > limits.r_hat)
+    bad = (False, mcse > checks.LARGEST_ERROR, ess < checks.WANTED_ESS, r_hat > r_hat_limit)
     return Row(name, cells, tuple("bold red" if flag else "" for flag in bad))
 
 

@@ -21,8 +21,14 @@ def as_text(verdict: "Verdict") -> str:
     rows = list(verdict.rows())
     lines = [("", *verdict.headings()), *((row.name, *row.cells) for row in rows)]
     width = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    left = 1 + verdict.text_columns
     text = [
-        "  ".join([line[0].ljust(width[0]), *map(str.rjust, line[1:], width[1:])]).rstrip()
+        "  ".join(
+            [
+                *map(str.ljust, line[:left], width[:left]),
+                *map(str.rjust, line[left:], width[left:]),
+            ]
+        ).rstrip()
         for line in lines
     ]
     text += ["", verdict.headline, f"({verdict.basis})"]
@@ -77,8 +83,11 @@ def rich_table(verdict: "Verdict") -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("", overflow="fold")
-    for heading in verdict.headings():
-        table.add_column(heading, justify="right", no_wrap=True)
+    for column, heading in enumerate(verdict.headings()):
+        if column < verdict.text_columns:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
     for row in verdict.rows():
         cells = [Text(t, style=s) for t, s in zip(row.cells, row.styles, strict=True)]
         table.add_row(Text(row.name, style="cyan" if any(row.cells[:1]) else "dim"), *cells)

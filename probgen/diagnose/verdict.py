@@ -5,7 +5,7 @@ A posterior is *trustworthy* when no check failed, and *ok* when there was not e
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -37,6 +37,7 @@ class Verdict:
     draws: int
     seconds: float
     limits: Limits
+    text_columns: ClassVar[int] = 0  # of the printed table: aligned to the left
 
     @property
     def trustworthy(self) -> bool:

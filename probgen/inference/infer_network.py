@@ -17,7 +17,6 @@ from probgen.declare.network import Network
 from probgen.declare.networks.evidence import resolve_evidence
 from probgen.errors import OptionError
 from probgen.inference.cores import usable_cores
-from probgen.inference.graphical.choose import choose_engine
 from probgen.inference.graphical.method import GraphMethod, GraphPlan
 from probgen.progress import ProgressDisplay
 from probgen.results.attributes import run_attributes
@@ -52,6 +51,8 @@ def infer_network(
     factors = put_in_evidence(network, data)
     reason = ""
     if method is None:
+        from probgen.inference.graphical.choose import choose_engine  # it knows every engine
+
         method, reason = choose_engine(factors)
     ready = time.perf_counter()
     with ProgressDisplay(f"{method.name} {network.title}", options.progress) as display:
