@@ -13,30 +13,47 @@ from typing import Any
 __version__ = "0.1.0"
 
 _GRAPHICAL = "probgen.inference.graphical"
+_ERRORS = "probgen.errors"
+_LEARN = "probgen.learn.networks"
 
 _WHERE = {
     "HMC": "probgen.inference.hmc",
     "MAP": f"{_GRAPHICAL}.maximum",
     "NUTS": "probgen.inference.nuts",
     "AnnealedImportance": f"{_GRAPHICAL}.annealed_importance",
+    "BayesianEstimate": f"{_LEARN}.bayesian_estimate",
     "BeliefPropagation": f"{_GRAPHICAL}.belief_propagation",
+    "EM": f"{_LEARN}.em",
     "Exact": f"{_GRAPHICAL}.exact",
+    "EvidenceError": _ERRORS,
     "Factor": "probgen.declare.network",
     "Gibbs": f"{_GRAPHICAL}.gibbs",
+    "GradientMLE": f"{_LEARN}.gradient_mle",
+    "GES": f"{_LEARN}.structure_search",
+    "HillClimb": f"{_LEARN}.structure_search",
+    "HiddenMarkov": "probgen.declare.networks.hidden_markov",
+    "MaximumLikelihood": f"{_LEARN}.maximum_likelihood",
     "MeanField": f"{_GRAPHICAL}.mean_field",
     "Network": "probgen.declare.network",
+    "PC": f"{_LEARN}.structure_search",
     "ParallelTempering": f"{_GRAPHICAL}.parallel_tempering",
+    "PseudoLikelihood": f"{_LEARN}.pseudo_likelihood",
+    "StructureMCMC": f"{_LEARN}.structure_mcmc",
     "SwendsenWang": f"{_GRAPHICAL}.swendsen_wang",
+    "TransitionModel": "probgen.declare.networks.transition",
     "check": "probgen.api",
     "describe": "probgen.api",
     "diagnose": "probgen.diagnose",
     "draw": "probgen.api",
+    "fit": "probgen.inference.fit",
     "graph": "probgen.api",
     "infer": "probgen.api",
     "load_model": "probgen.declare.modelfile",
     "load_network": "probgen.declare.networks.load",
     "marginals": "probgen.results.network_tree",
     "predict": "probgen.inference.predict",
+    "to_pyro": "probgen.declare.networks.to_pyro",
+    "to_pgmpy": "probgen.declare.networks.to_pgmpy",
     "read_data_file": "probgen.declare.datafile",
     "save_picture": "probgen.diagnose",
 }

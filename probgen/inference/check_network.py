@@ -10,8 +10,10 @@ from probgen.declare.checks.report import CheckReport
 from probgen.declare.network import Network
 from probgen.declare.networks.kinds import slices_of
 from probgen.declare.networks.pgmpy_models import read_network
-from probgen.errors import DataError, ModelError
+from probgen.errors import DataError, EvidenceError, InitialisationError, ModelError
+from probgen.inference.graphical.blocks.start import starting_states
 from probgen.inference.graphical.choose import choose_engine
+from probgen.inference.graphical.elimination.tree import calibrate
 from probgen.inference.infer_network import put_in_evidence
 
 __all__ = ["check_network"]
@@ -31,6 +33,13 @@ def check_network(model: Any, data: Mapping[Any, Any] | None) -> CheckReport:
         report.problems.append(Problem("error", None, str(raised), "", "data"))
         return report
     method, reason = choose_engine(factors)
+    try:
+        if method.name == "Exact":
+            calibrate(factors)
+        else:
+            starting_states(factors, 1, 0)
+    except (EvidenceError, InitialisationError) as raised:
+        report.problems.append(Problem("error", None, str(raised), "", "data"))
     report.remarks.append(f"Without a method, infer takes {method.name}: {reason}.")
     return report
 
