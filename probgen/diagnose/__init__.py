@@ -7,14 +7,25 @@ then, the package itself can be called.
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.judge import diagnose
-from probgen.diagnose.picture import save_picture
 from probgen.diagnose.verdict import Verdict
 
+if TYPE_CHECKING:
+    from probgen.diagnose.picture import save_picture
+
 __all__ = ["Finding", "Limits", "Verdict", "diagnose", "save_picture"]
+
+
+def __getattr__(name: str) -> Any:
+    """`save_picture`, imported when it is first asked for."""
+    if name == "save_picture":
+        from probgen.diagnose.picture import save_picture
+
+        return save_picture
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class CallablePackage(ModuleType):

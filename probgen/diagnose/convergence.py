@@ -7,12 +7,12 @@ thousand has an R-hat above 1.01): that is a warning, not a failure.
 
 import pandas as pd
 
-from probgen.diagnose.finding import Finding, Limits, Severity
+from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.reasons import LONGEST_FACTOR, how_to_mix_better, why_chains_disagree
 from probgen.diagnose.record import Record
 from probgen.diagnose.words import count_of, percent, round_up
+from probgen.diagnose.worst import as_mapping, severity_by_share, worst_first, worst_list
 
-CHANCE_SHARE = 0.05  # of all scalars: more of them over a limit is no accident
 HARD_R_HAT = 1.05
 
 
@@ -88,25 +88,3 @@ def check_mcse(record: Record, table: pd.DataFrame, limits: Limits) -> list[Find
             as_mapping(high),
         )
     ]
-
-
-def severity_by_share(over: int, of: int, hard: bool) -> Severity:
-    """Failure when one scalar is far over a limit or more than a chance share is over it."""
-    return "failure" if hard or over > CHANCE_SHARE * of else "warning"
-
-
-def worst_first(column: pd.Series, chosen: pd.Series, ascending: bool) -> pd.Series:
-    """Chosen rows of a column, worst first."""
-    return column[chosen].sort_values(ascending=ascending)
-
-
-def as_mapping(column: pd.Series) -> dict[str, float]:
-    """A column as {parameter: number}, in its order."""
-    return {str(name): float(value) for name, value in column.items()}
-
-
-def worst_list(column: pd.Series, form: str = ".3g", unit: str = "", most: int = 3) -> str:
-    """The first rows as text: "`mu` 1.24, `tau` 1.1 and 3 more"."""
-    named = [f"`{name}` {value:{form}}{unit}" for name, value in column.iloc[:most].items()]
-    rest = len(column) - most
-    return ", ".join(named) + (f" and {rest} more" if rest > 0 else "")

@@ -1,43 +1,15 @@
-"""DataTree in, verdict out: every check run on one table.
+"""DataTree in, verdict out: draws are judged by `draws_verdict`, networks by `network_verdict`.
 
-Results on Pyro programs, and of any library with an ArviZ tree, are judged here; those on
-discrete networks, by their marginals, in `network_verdict`.
+Each is imported when it is needed: what the other uses takes a second to import.
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from probgen.diagnose import chains, convergence, divergences, energy, notes, trajectory
-from probgen.diagnose.finding import SEVERITIES, Finding, Limits, limits_from
+from probgen.diagnose.finding import limits_from
 from probgen.diagnose.network_record import has_marginals
-from probgen.diagnose.network_verdict import diagnose_network
-from probgen.diagnose.record import Record, read_record
-from probgen.diagnose.statistics import summary_table
 from probgen.diagnose.verdict import Verdict
 from probgen.errors import OptionError
-
-Check = Callable[[Record, pd.DataFrame, Limits], list[Finding]]
-CHECKS: tuple[Check, ...] = (
-    notes.check_notes,
-    chains.check_finite,
-    chains.check_stuck,
-    chains.check_copies,
-    convergence.check_r_hat,
-    divergences.check_divergences,
-    convergence.check_effective_sizes,
-    convergence.check_mcse,
-    energy.check_energy,
-    trajectory.check_tree_depth,
-    trajectory.check_acceptance,
-    trajectory.check_step_size,
-    chains.check_enough,
-    chains.check_constant,
-    notes.check_missing,
-)
 
 
 def diagnose(tree: Any, *, interval: float = 0.9, **limits: float) -> Verdict:
@@ -72,18 +44,9 @@ def diagnose(tree: Any, *, interval: float = 0.9, **limits: float) -> Verdict:
         raise OptionError(f"diagnose: interval must lie between 0 and 1, got {interval}.")
     drawn = limits_from(limits)
     if has_marginals(tree):
+        from probgen.diagnose.network_verdict import diagnose_network
+
         return diagnose_network(tree, drawn, started)
-    record = read_record(tree)
-    table = summary_table(record, interval)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        findings = [finding for check in CHECKS for finding in check(record, table, drawn)]
-    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Verdict(
-        findings=tuple(findings),
-        table=table,
-        sites=record.sites,
-        chains=record.chains,
-        draws=record.draws,
-        seconds=time.perf_counter() - started,
-        limits=drawn,
-    )
+    from probgen.diagnose.draws_verdict import diagnose_draws
+
+    return diagnose_draws(tree, interval, drawn, started)

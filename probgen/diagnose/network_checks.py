@@ -11,18 +11,12 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from arviz_stats.base import array_stats
 
-from probgen.diagnose.convergence import (
-    as_mapping,
-    severity_by_share,
-    worst_first,
-    worst_list,
-)
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.network_record import NetworkRecord
 from probgen.diagnose.notes import finding_of, sentences
 from probgen.diagnose.words import chains_named, count_of, percent, round_up
+from probgen.diagnose.worst import as_mapping, severity_by_share, worst_first, worst_list
 
 WANTED_ESS = 400.0  # effective draws of every indicator, all chains together
 FEWEST_EFFECTIVE = 5.0  # draws of every chain, however many there are
@@ -90,6 +84,8 @@ def check_log_joint(record: NetworkRecord, limits: Limits) -> list[Finding]:
         return []
     if not np.isfinite(values).all() or np.ptp(values) == 0:
         return []
+    from arviz_stats.base import array_stats  # a second to import
+
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         r_hat = float(array_stats.rhat(values[None])[0])

@@ -25,6 +25,10 @@ CHECKS: tuple[Callable[[NetworkRecord, Limits], list[Finding]], ...] = (
     checks.check_never_seen,
 )
 MOST_STATES = 6
+MAXIMA = {
+    "log_joint": "Log joint probability of the most probable states",
+    "log_probability": "Log probability of the most probable states, given the evidence,",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,10 +38,12 @@ class NetworkVerdict(Verdict):
     Columns: probability, mcse (Monte Carlo standard error), ess and r_hat of the state's
     indicator function; NaN from engines that do not sample.
 
-    `evidence` is a sentence on the log evidence (nats), or "".
+    `evidence` is a sentence on the log evidence (nats), or ""; `maximised` says that the states
+    are the most probable ones, not probabilities.
     """
 
     evidence: str = ""
+    maximised: bool = False
     text_columns: ClassVar[int] = 1
 
     @property
@@ -53,6 +59,8 @@ class NetworkVerdict(Verdict):
 
     def headings(self) -> list[str]:
         """Column headings of the printed table."""
+        if self.maximised:
+            return ["most probable"]
         return ["probability of each state", "mcse", "ess", "r_hat"]
 
     def rows(self) -> Iterator[Row]:
@@ -65,9 +73,14 @@ class NetworkVerdict(Verdict):
             first = range(MOST_ROWS - 10)
             chosen = sorted({*first, *map(int, worst[:10])})  # type: ignore[assignment]
         for number in chosen:
+            if self.maximised:
+                best = groups[number][1]["probability"].idxmax()
+                yield Row(str(groups[number][0]), (self.table.loc[best, "state"],), ("",))
+                continue
             yield variable_row(str(groups[number][0]), groups[number][1], limit)
         if len(groups) > len(chosen):
-            yield Row(f"... {len(groups) - len(chosen)} more variables", ("",) * 4, ("",) * 4)
+            columns = ("",) * len(self.headings())
+            yield Row(f"... {len(groups) - len(chosen)} more variables", columns, columns)
 
 
 def variable_row(name: str, group: pd.DataFrame, r_hat_limit: float) -> Row:
@@ -105,11 +118,15 @@ def diagnose_network(tree: Any, limits: Limits, started: float) -> NetworkVerdic
         seconds=time.perf_counter() - started,
         limits=limits,
         evidence=evidence_sentence(record),
+        maximised=record.attrs.get("method") == "MAP",
     )
 
 
 def evidence_sentence(record: NetworkRecord) -> str:
     """The log evidence with its error, and what it is where it is not exact."""
+    for name, words in MAXIMA.items():
+        if name in record.attrs:
+            return f"{words} {float(record.attrs[name]):.6g} nats"
     value = record.attrs.get("log_evidence")
     if value is None or not np.isfinite(float(value)):
         return ""

@@ -107,7 +107,7 @@ def test_text_sites_and_booleans():
 
 
 def test_a_very_large_site_is_thinned_and_said(monkeypatch):
-    monkeypatch.setattr("probgen.diagnose.judge.read_record.__defaults__", (20,))
+    monkeypatch.setattr("probgen.diagnose.draws_verdict.read_record.__defaults__", (20,))
     verdict = diagnose(tree_of({"mu": normal(1), "theta": normal(2, 300)}))
     assert "`theta` is large: 19 of its 300 scalars were checked" in str(verdict)
     names = list(verdict.table.index)

@@ -1,0 +1,51 @@
+"""The verdict on posterior draws, of probgen or any other library: every check on one table."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probgen.diagnose import chains, convergence, divergences, energy, notes, trajectory
+from probgen.diagnose.finding import SEVERITIES, Finding, Limits
+from probgen.diagnose.record import Record, read_record
+from probgen.diagnose.statistics import summary_table
+from probgen.diagnose.verdict import Verdict
+
+Check = Callable[[Record, pd.DataFrame, Limits], list[Finding]]
+CHECKS: tuple[Check, ...] = (
+    notes.check_notes,
+    chains.check_finite,
+    chains.check_stuck,
+    chains.check_copies,
+    convergence.check_r_hat,
+    divergences.check_divergences,
+    convergence.check_effective_sizes,
+    convergence.check_mcse,
+    energy.check_energy,
+    trajectory.check_tree_depth,
+    trajectory.check_acceptance,
+    trajectory.check_step_size,
+    chains.check_enough,
+    chains.check_constant,
+    notes.check_missing,
+)
+
+
+def diagnose_draws(tree: Any, interval: float, limits: Limits, started: float) -> Verdict:
+    """Judge a posterior by its draws; see `probgen.diagnose.diagnose`."""
+    record = read_record(tree)
+    table = summary_table(record, interval)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        findings = [finding for check in CHECKS for finding in check(record, table, limits)]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return Verdict(
+        findings=tuple(findings),
+        table=table,
+        sites=record.sites,
+        chains=record.chains,
+        draws=record.draws,
+        seconds=time.perf_counter() - started,
+        limits=limits,
+    )
