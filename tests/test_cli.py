@@ -16,7 +16,6 @@ import probgen
 from probgen.cli import app
 from probgen.cli.arguments import chosen_method, split_pair, value_of
 from probgen.cli.show import support_words
-from probgen.cli.sitegraph import ordered_layers
 from probgen.errors import DataError, ModelError, OptionError
 
 HEAVY = {"torch", "pyro", "arviz_base", "arviz_stats", "pandas", "xarray", "matplotlib", "numpy"}
@@ -311,16 +310,6 @@ def test_supports_in_words(support, words):
     assert support_words(support) == words
 
 
-def test_layers_put_roots_above_their_first_child():
-    import networkx as nx
-
-    graph = nx.DiGraph([("mu", "theta"), ("tau", "theta"), ("theta", "y"), ("sigma", "y")])
-    layers = ordered_layers(graph)
-    assert set(layers[0]) == {"mu", "tau"}
-    assert set(layers[1]) == {"theta", "sigma"}
-    assert layers[2] == ["y"]
-
-
 def test_show_describes_sites_and_dependencies(tmp_path):
     file = tmp_path / "coin.py"
     file.write_text(MODEL_FILE)
@@ -346,3 +335,79 @@ def test_a_model_file_runs_for_real(tmp_path):
         mean = float(tree["posterior/p"].mean())
     # Beta(2 + 14, 2 + 6): mean 2/3, sd 0.094; at least 1000 effective draws
     assert abs(mean - 2 / 3) < 5 * 0.094 / np.sqrt(1000)
+
+
+# --- networks ------------------------------------------------------------------------------
+
+
+def test_run_answers_a_network_by_name():
+    result = invoke("run", "asia", "--data", "dysp=yes", "--data", "xray=no", "--seed", "1")
+    assert result.exit_code == 0, result.output
+    assert "exact elimination is cheap" in result.output
+    assert "Log evidence" in result.output
+    quiet = invoke("run", "asia", "-q", "--method", "gibbs", "--seed", "1", "--draws", "200")
+    assert quiet.exit_code in (0, 3)
+    assert quiet.output.count("\n") == 1
+
+
+def test_run_answers_a_network_file_with_an_evidence_file(tmp_path):
+    (tmp_path / "pair.uai").write_text("MARKOV\n2\n2 2\n1\n2 0 1\n4 1e0 2.0 3.0 .5\n")
+    (tmp_path / "pair.uai.evid").write_text("1 0 1\n")
+    out = tmp_path / "pair.nc"
+    result = invoke(
+        "run", str(tmp_path / "pair.uai"), "--evidence", str(tmp_path / "pair.uai.evid"),
+        "-o", str(out), "--picture", str(tmp_path / "pair.png"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "pair.png").stat().st_size > 5000
+    with xr.open_datatree(out, engine="h5netcdf") as tree:
+        np.testing.assert_allclose(tree["marginals"]["probability"].values, [6 / 7, 1 / 7])
+    again = invoke("diagnose", str(out))
+    assert again.exit_code == 0
+    assert "0 0.8571" in again.output
+
+
+def test_evidence_from_json(tmp_path):
+    (tmp_path / "seen.json").write_text('{"dysp": "yes"}')
+    result = invoke("run", "asia", "-q", "--data", str(tmp_path / "seen.json"))
+    assert result.exit_code == 0, result.output
+
+
+def test_most_probable_states():
+    result = invoke("run", "asia", "--method", "map", "--data", "dysp=yes")
+    assert result.exit_code == 0, result.output
+    assert "most probable" in result.output
+    assert "nats" in result.output
+
+
+def test_errors_of_networks_are_one_message():
+    wrong = invoke("run", "asia", "--data", "dysp=maybe")
+    assert wrong.exit_code == 1
+    assert "yes, no" in wrong.output
+    impossible = invoke("run", "asia", "--data", "either=no", "--data", "tub=yes")
+    assert impossible.exit_code == 1
+    assert "either" in impossible.output
+    assert invoke("run", "asai").exit_code == 1
+    assert "asia" in invoke("run", "asai").output
+
+
+def test_check_and_show_a_network(tmp_path):
+    shown = invoke("show", "asia", "--graph", str(tmp_path / "asia.png"))
+    assert shown.exit_code == 0, shown.output
+    assert "lung, tub" in shown.output
+    assert (tmp_path / "asia.png").exists()
+    assert invoke("check", "asia", "-d", "dysp=yes").exit_code == 0
+    assert invoke("check", "asia", "-d", "dysp=yea").exit_code == 1
+
+
+def test_a_model_file_may_hold_a_network(tmp_path):
+    (tmp_path / "coin.py").write_text(
+        '"""A coin as a network."""\n'
+        "import numpy as np\nfrom probgen import Factor, Network\n"
+        'toss = Network(("toss",), (("heads", "tails"),),'
+        ' (Factor((0,), np.log([0.25, 0.75]), child=0),), "coin")\n'
+        "data = {}\n"
+    )
+    result = invoke("run", str(tmp_path / "coin.py"))
+    assert result.exit_code == 0, result.output
+    assert "heads 0.2500" in result.output

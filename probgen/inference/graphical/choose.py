@@ -8,12 +8,13 @@ parallel tempering where it is not.
 from __future__ import annotations
 
 from probgen.inference.graphical.blocks.plan import plan_blocks
-from probgen.inference.graphical.elimination.cost import cost_of
+from probgen.inference.graphical.elimination.memory import cost_of
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.method import GraphMethod
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
-from probgen.inference.graphical.swendsen_wang import SwendsenWang, is_ferromagnetic
+from probgen.inference.graphical.swendsen_wang import SwendsenWang
+from probgen.inference.graphical.swendsen_wang_model import is_ferromagnetic
 from probgen.targets.factors import Factors
 
 __all__ = ["choose_engine"]
@@ -35,5 +36,9 @@ def choose_engine(factors: Factors) -> tuple[GraphMethod, str]:
         return Gibbs(), f"{wide}; every state is possible, so single-site updates reach all"
     plan = plan_blocks(factors)
     if plan.irreducible:
-        return Gibbs(), f"{wide}; {plan.reason}"
-    return ParallelTempering(), f"{wide}; {plan.reason}"
+        return Gibbs(), f"{wide}; blocks of it can be drawn jointly so that every state is reached"
+    return (
+        ParallelTempering(),
+        f"{wide}; zeros tie its variables together too widely to be drawn jointly, so they are "
+        "softened on the hotter levels",
+    )
