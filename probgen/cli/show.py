@@ -39,7 +39,6 @@ def show(
     """Show the sites of MODEL, or the variables of a network, and what each depends on."""
     graph_path = writable(graph, "--graph", PICTURE_ENDINGS)
     import probgen as pg
-    from probgen.cli.sitegraph import draw_graph
 
     loaded = pg.load_model(model)
     arguments = given_data(loaded, data)
@@ -50,15 +49,18 @@ def show(
     if isinstance(program, pg.Network):
         show_network(program, arguments, graph_path, out)
         return
-    dependencies, reason = dependencies_of(program)
+    dependencies = pg.graph(program)
+    dependencies.graph["title"] = loaded.name
     out.print(site_table(program, dependencies))
-    if reason:
-        out.print(f"Dependencies are not shown: {reason}", style="yellow", markup=False)
+    hidden = [f"{a} -> {b}" for a, b, how in dependencies.edges(data="how") if how == "numeric"]
+    if hidden:
+        text = f"No gradient flows along {', '.join(hidden)}: broken by .item(), if or the like."
+        out.print(text, style="yellow", markup=False, highlight=False)
     out.print(sizes_line(program), markup=False, highlight=False)
     if compile_it:
         out.print(backend_line(loaded.program, arguments), markup=False, highlight=False)
-    if graph_path is not None and dependencies is not None:
-        draw_graph(dependencies, loaded.name, graph_path)
+    if graph_path is not None:
+        pg.draw(dependencies, graph_path)
         out.print(f"Graph: {graph_path}", markup=False, soft_wrap=True)
 
 
@@ -67,16 +69,6 @@ def escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def dependencies_of(program: Any) -> tuple[Any, str]:
-    """The graph of the sites, or None and the reason why it could not be found."""
-    from probgen.cli.sitegraph import site_graph
-
-    try:
-        return site_graph(program), ""
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        return None, str(error).partition("\n")[0]
 
 
 def site_table(program: Any, dependencies: Any) -> Any:
@@ -90,7 +82,7 @@ def site_table(program: Any, dependencies: Any) -> Any:
         wraps = heading in ("support", "given")
         table.add_column(heading, overflow="fold", no_wrap=not wraps)
     for name, site in program.sites.items():
-        given = [] if dependencies is None else sorted(dependencies.predecessors(name))
+        given = sorted(dependencies.predecessors(name))
         cells = (
             site.kind,
             "" if site.kind == "deterministic" else site.distribution,

@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from probgen.declare.network import Network
+from probgen.declare.networks.acyclic import check_acyclic
+from probgen.declare.networks.bif_tables import BifTables
 from probgen.declare.networks.bif_text import BifText
-from probgen.declare.networks.named_tables import NamedTable, Origin, assemble, check_acyclic
+from probgen.declare.networks.named_tables import NamedTable, assemble
+from probgen.declare.networks.origin import Origin
 from probgen.declare.networks.text_files import read_text
+from probgen.errors import DataError
 
 __all__ = ["parse_bif", "read_bif"]
 
-_SPACE = re.compile(r"\s*")
 _KEYWORD = re.compile(r"(network|variable|probability|property)\b")
 _NETWORK = re.compile(r"network\s*([^{}]*?)\s*\{([^{}]*)\}")
 _VARIABLE = re.compile(r"variable\s*([^{}]*?)\s*\{")
 _TYPE = re.compile(r"type\s+discrete\s*\[\s*(\d+)\s*\]\s*\{([^{}]*)\}\s*;")
 _PROBABILITY = re.compile(r"probability\s*\(([^(){}]*)\)\s*\{")
 _PROPERTY = re.compile(r"property\b[^;]*;")
-_ROW = re.compile(r"\s*(?:\(([^()]*)\)|(table|default)\b)([^()]*)")
 
 
 def read_bif(path: str | Path) -> Network:
@@ -50,13 +49,12 @@ def parse_bif(text: str, path: Path) -> Network:
 class _Reader:
     text: BifText
     states: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    places: dict[str, dict[str, int]] = field(default_factory=dict)
     tables: dict[str, NamedTable] = field(default_factory=dict)
 
     def network(self) -> Network:
         clean, stem = self.text.clean, self.text.path.name.removesuffix(".gz")
         title = stem.removesuffix(".bif")
-        at = self._skip_space(0)
+        at = self.text.skip_space(0)
         probabilities: list[re.Match[str]] = []
         while at < len(clean):
             keyword = _KEYWORD.match(clean, at)
@@ -74,11 +72,12 @@ class _Reader:
                 at = self._match(_NETWORK, at, "network name { }").end()
             else:
                 at = self._match(_PROPERTY, at, "property text;").end()
-            at = self._skip_space(at)
+            at = self.text.skip_space(at)
         if not self.states:
             raise self.text.error("the file declares no variable.", 0)
+        tables = BifTables(self.text, self.states)
         for found in probabilities:
-            self._probability(found)
+            self._probability(found, tables)
         return self._finish(title)
 
     def _finish(self, title: str) -> Network:
@@ -101,7 +100,7 @@ class _Reader:
         name = self.text.restore(head[1])
         if name in self.states:
             raise self.text.error(f"the variable {name!r} is declared twice.", start)
-        at = self._skip_space(head.end())
+        at = self.text.skip_space(head.end())
         while at < len(clean) and clean[at] != "}":
             if clean.startswith("property", at):
                 at = self._match(_PROPERTY, at, "property text;").end()
@@ -109,12 +108,11 @@ class _Reader:
                 found = self._match(_TYPE, at, "type discrete [ n ] { states };")
                 self.states[name] = self._states(name, found)
                 at = found.end()
-            at = self._skip_space(at)
+            at = self.text.skip_space(at)
         if at >= len(clean):
             raise self._cut_off("variable", start)
         if name not in self.states:
             raise self.text.error(f"the variable {name!r} has no type with its states.", start)
-        self.places[name] = {state: k for k, state in enumerate(self.states[name])}
         return at + 1
 
     def _states(self, name: str, found: re.Match[str]) -> tuple[str, ...]:
@@ -128,17 +126,15 @@ class _Reader:
             raise self.text.error(f"{name!r} names a state twice: {states}.", found.start())
         return states
 
-    def _probability(self, head: re.Match[str]) -> None:
+    def _probability(self, head: re.Match[str], tables: BifTables) -> None:
         scope = self._scope(head)
         child = scope[0]
         if child in self.tables:
             raise self.text.error(f"{child!r} has two probability blocks.", head.start())
         end = self.text.clean.find("}", head.end())
         states = tuple(self.states[name] for name in scope)
-        shape = [len(names) for names in states]
-        values = self._body(scope, shape, head.end(), end)
-        table = NamedTable(scope, states, values, 0, head.start())
-        self.tables[child] = table
+        values = tables.read(scope, head.end(), end)
+        self.tables[child] = NamedTable(scope, states, values, 0, head.start())
 
     def _scope(self, head: re.Match[str]) -> tuple[str, ...]:
         before, bar, after = head[1].partition("|")
@@ -164,118 +160,11 @@ class _Reader:
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise self.text.error(f"the variable {name!r} is not declared.{hint}", at)
 
-    # Tables
-
-    def _body(
-        self, scope: tuple[str, ...], shape: list[int], start: int, end: int
-    ) -> np.ndarray:
-        """The table, child first, of the statements between two places."""
-        card, columns = shape[0], math.prod(shape[1:])
-        rows: dict[int, list[float]] = {}
-        default = None
-        at = start
-        for statement in self.text.clean[start:end].split(";"):
-            here, at = at, at + len(statement) + 1
-            if not statement or statement.isspace():
-                continue
-            found = _ROW.fullmatch(statement)
-            if found is None:
-                if statement.lstrip().startswith("property"):
-                    continue
-                raise self._bad_row(scope, statement, here)
-            states, keyword, numbers = found.groups()
-            if keyword == "table":
-                values = self._numbers(numbers, card * columns, scope, here)
-                return np.array(values).reshape(shape)
-            values = self._numbers(numbers, card, scope, here)
-            if keyword == "default":
-                default = values
-                continue
-            column = self._column(states, scope, shape, here)
-            if column in rows:
-                raise self.text.error(f"the row ({states.strip()}) is given twice.", self._in(here))
-            rows[column] = values
-        return self._collect(rows, default, scope, shape, start)
-
-    def _collect(
-        self,
-        rows: dict[int, list[float]],
-        default: list[float] | None,
-        scope: tuple[str, ...],
-        shape: list[int],
-        start: int,
-    ) -> np.ndarray:
-        columns = math.prod(shape[1:])
-        if len(rows) < columns and default is None:
-            lacking = next(c for c in range(columns) if c not in rows)
-            index = np.unravel_index(lacking, shape[1:]) if shape[1:] else ()
-            told = ", ".join(
-                self.states[name][k] for name, k in zip(scope[1:], index, strict=True)
-            )
-            what = f"no row for ({told})" if told else "no table"
-            raise self.text.error(f"the probabilities of {scope[0]!r} have {what}.", start)
-        table = np.empty((columns, shape[0]))
-        if default is not None:
-            table[:] = default
-        if rows:
-            table[list(rows)] = list(rows.values())
-        return np.ascontiguousarray(table.T).reshape(shape)
-
-    def _column(self, states: str, scope: tuple[str, ...], shape: list[int], at: int) -> int:
-        names = [name.strip() for name in states.split(",")] if states.strip() else []
-        if len(names) != len(scope) - 1:
-            names = states.split()
-        if len(names) != len(scope) - 1:
-            raise self.text.error(
-                f"the row ({states.strip()}) gives {len(names)} states for the "
-                f"{len(scope) - 1} parents of {scope[0]!r}.",
-                self._in(at),
-            )
-        column = 0
-        for name, parent, card in zip(names, scope[1:], shape[1:], strict=True):
-            place = self.places[parent].get(name)
-            if place is None:
-                place = self._state(self.text.restore(name), parent, at)
-            column = column * card + place
-        return column
-
-    def _state(self, name: str, parent: str, at: int) -> int:
-        if name in self.places[parent]:
-            return self.places[parent][name]
-        near = difflib.get_close_matches(name, self.states[parent], 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise self.text.error(
-            f"{name!r} is no state of {parent!r}, whose states are "
-            f"{', '.join(self.states[parent])}.{hint}",
-            self._in(at),
-        )
-
-    def _numbers(self, text: str, n: int, scope: tuple[str, ...], at: int) -> list[float]:
-        tokens = text.replace(",", " ").split()
-        try:
-            values = list(map(float, tokens))
-        except ValueError:
-            wrong = next(token for token in tokens if not _is_number(token))
-            raise self.text.error(f"expected a number, found {wrong!r}.", self._in(at)) from None
-        if len(values) != n:
-            raise self.text.error(
-                f"expected {n} probabilities for {scope[0]!r}, found {len(values)}.", self._in(at)
-            )
-        return values
-
     # Places and errors
 
     def _names(self, text: str) -> list[str]:
         parts = text.split(",") if "," in text else text.split()
         return [self.text.restore(part.strip()) for part in parts if part.strip()]
-
-    def _in(self, at: int) -> int:
-        """The first place of a statement that is not white space."""
-        return self._skip_space(at)
-
-    def _skip_space(self, at: int) -> int:
-        found = _SPACE.match(self.text.clean, at)
-        return found.end() if found else at
 
     def _word(self, at: int) -> str:
         return self.text.restore(
@@ -295,26 +184,10 @@ class _Reader:
             raise self._cut_off(kind, start)
         return end
 
-    def _cut_off(self, kind: str, start: int) -> Exception:
+    def _cut_off(self, kind: str, start: int) -> DataError:
         line = self.text.line(start)
         return self.text.error(
             f"the file ends inside the {kind} block that begins on line {line}: it was cut off "
             "or lacks a closing brace.",
             len(self.text.clean),
         )
-
-    def _bad_row(self, scope: tuple[str, ...], statement: str, at: int) -> Exception:
-        shown = self.text.restore(statement.strip().split("\n")[0][:60])
-        return self.text.error(
-            f"in the probabilities of {scope[0]!r}, expected `(states) numbers;`, "
-            f"`table numbers;` or `default numbers;`, found `{shown}`.",
-            self._in(at),
-        )
-
-
-def _is_number(token: str) -> bool:
-    try:
-        float(token)
-    except ValueError:
-        return False
-    return True

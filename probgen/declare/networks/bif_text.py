@@ -10,6 +10,7 @@ from probgen.errors import DataError
 __all__ = ["BifText"]
 
 _QUOTED_OR_COMMENT = re.compile(r'"([^"\n]*)"|/\*.*?\*/|//[^\n]*', re.DOTALL)
+_SPACE = re.compile(r"\s*")
 _QUOTED = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -38,6 +39,11 @@ class BifText:
         if "\ue000" not in name:
             return name
         return _QUOTED.sub(lambda found: self._strings[int(found[1])], name.strip())
+
+    def skip_space(self, at: int) -> int:
+        """The first place from `at` that is not white space."""
+        found = _SPACE.match(self.clean, at)
+        return found.end() if found else at
 
     def line(self, at: int) -> int:
         """The line, from 1, of a place in `clean`."""

@@ -110,7 +110,9 @@ class GaussianNetwork:
         for v, parents in enumerate(self.parents):
             np.add.at(weights[v], list(parents), self.coefficients[v])
         lower = np.eye(n) - weights[np.ix_(order, order)]
-        sources = np.column_stack([self.intercepts[order], np.diag(self.standard_deviations[order])])
+        sources = np.column_stack(
+            [self.intercepts[order], np.diag(self.standard_deviations[order])]
+        )
         solved = solve_triangular(lower, sources, lower=True, unit_diagonal=True)
         back = np.argsort(order)
         return solved[back, 0], solved[np.ix_(back, 1 + back)]
@@ -192,9 +194,7 @@ def gaussian_program(network: GaussianNetwork) -> Callable[..., dict[str, Any]]:
     from probgen.declare.networks.row_program import Node, row_program
 
     labels = network.labels()
-    nodes = [
-        Node(network.names[v], labels[v], _normal(network, v)) for v in network.order
-    ]
+    nodes = [Node(network.names[v], labels[v], _normal(network, v)) for v in network.order]
     return row_program(network.title, nodes)
 
 

@@ -13,13 +13,9 @@ from typing import Any
 import numpy as np
 
 from probgen.declare.network import Network
-from probgen.declare.networks.named_tables import (
-    NamedTable,
-    agreed_states,
-    assemble,
-    check_acyclic,
-)
-from probgen.declare.networks.pgmpy_tables import read_conditionals
+from probgen.declare.networks.acyclic import check_acyclic
+from probgen.declare.networks.named_tables import NamedTable, agreed_states, assemble
+from probgen.declare.networks.pgmpy_tables import one_for_each, read_table
 from probgen.errors import ModelError
 
 __all__ = ["unroll_chain", "unroll_dynamic"]
@@ -39,8 +35,10 @@ def unroll_dynamic(model: Any, slices: int) -> Network:
     for start, end in model.edges:
         parents[_plain(end)].append(_plain(start))
     check_acyclic(parents)
-    pair = read_conditionals(_completed(model, parents), parents)
-    nameless = [replace(table, scope=tuple(n for n, _ in table.scope)) for table in pair]  # type: ignore[misc]
+    given = [read_table(cpd, conditional=True) for cpd in model.cpds]
+    given = [replace(table, scope=tuple(map(_plain, table.scope))) for table in given]
+    pair = one_for_each(given + _copied(given, parents), parents)
+    nameless = [replace(table, scope=tuple(_plain(n)[0] for n in table.scope)) for table in pair]
     states = agreed_states(names, nameless)
     later = pair[len(names) :]
     tables = pair[: len(names)] + [_shifted(k, t - 1) for t in range(1, slices) for k in later]
@@ -86,42 +84,31 @@ def _is_node(node: Any) -> bool:
     )
 
 
-class _PlainCPD:
-    """What `read_table` reads, with plain tuples for pgmpy's nodes."""
-
-    def __init__(self, variables: list[_Node], values: Any, states: Mapping[Any, Any]) -> None:
-        self.variables = variables
-        self.values = values
-        self.state_names = states
-
-
-def _completed(model: Any, parents: Mapping[Hashable, list[Hashable]]) -> list[_PlainCPD]:
-    """The CPDs of slices 0 and 1, those that stand for both slices copied to the other."""
-    cpds: dict[_Node, list[_PlainCPD]] = {}
-    for cpd in model.cpds:
-        variables = [_plain(node) for node in cpd.variables]
-        states = {_plain(node): cpd.state_names[node] for node in cpd.variables}
-        cpds.setdefault(variables[0], []).append(_PlainCPD(variables, cpd.values, states))
-    for name, t in list(parents):  # type: ignore[misc]
-        other = (name, 1 - t)
-        if (name, t) in cpds or len(cpds.get(other, ())) != 1:
+def _copied(
+    given: list[NamedTable], parents: Mapping[Hashable, list[Hashable]]
+) -> list[NamedTable]:
+    """Tables of slice 0 or 1 that stand for the other slice too, moved there."""
+    known = {_plain(table.scope[0]): table for table in given}
+    copies = []
+    for node in parents:
+        name, t = _plain(node)
+        other = known.get((name, 1 - t))
+        if (name, t) in known or other is None:
             continue
-        known = cpds[other][0]
-        moved = [(n, 1 - s) for n, s in known.variables]
-        if set(moved[1:]) == set(parents[(name, t)]):
-            states = {(n, 1 - s): names for (n, s), names in known.state_names.items()}
-            cpds[name, t] = [_PlainCPD(moved, known.values, states)]
+        moved = _shifted(other, 2 * t - 1)
+        if set(moved.scope[1:]) == set(parents[node]):
+            copies.append(moved)
         elif t == 0:
             raise ModelError(
-                f"The variable {name!r} has no initial CPD: add one for {(name, 0)!r}, since that "
-                f"of {other!r} has parents in the slice before."
+                f"The variable {name!r} has no initial CPD: add one for {node!r}, since that "
+                f"of {other.scope[0]!r} has parents in the slice before."
             )
-    return [cpd for same in cpds.values() for cpd in same]
+    return copies
 
 
 def _shifted(table: NamedTable, slices: int) -> NamedTable:
-    scope = tuple((name, t + slices) for name, t in table.scope)  # type: ignore[misc]
-    return replace(table, scope=scope)
+    nodes = map(_plain, table.scope)
+    return replace(table, scope=tuple((name, t + slices) for name, t in nodes))
 
 
 def _transition_matrix(name: Hashable, rows: Mapping[Any, Mapping[Any, float]], card: int) -> Any:

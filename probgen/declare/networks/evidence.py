@@ -100,7 +100,7 @@ class _Variables:
         self.network = network
         self.by_text: dict[str, set[int]] = {}
         for v, (name, label) in enumerate(zip(network.names, network.labels(), strict=True)):
-            for text in {str(name), label}:
+            for text in (str(name), label, *_subscripted(name)):
                 self.by_text.setdefault(text, set()).add(v)
 
     def find(self, key: Hashable) -> int:
@@ -120,6 +120,11 @@ class _Variables:
         raise DataError(
             f"{title!r} has no variable {key!r}.{_nearest(str(key), list(self.by_text))}"
         )
+
+
+def _subscripted(name: Hashable) -> list[str]:
+    """("A", 0) as A[0], whether or not another variable has that label."""
+    return [f"{name[0]}[{name[1]}]"] if isinstance(name, tuple) and len(name) == 2 else []
 
 
 def _nearest(word: str, known: list[str]) -> str:
@@ -149,7 +154,7 @@ def _likelihood(network: Network, v: int, value: Any) -> np.ndarray | None:
                 f"{', '.join(lacking) or 'some state'} has none or two."
             )
         value = [given[k] for k in range(len(states))]
-    elif np.ndim(_plain(value)) == 0:
+    elif not isinstance(value, (list, tuple)) and np.ndim(_plain(value)) == 0:
         return None
     try:
         likelihood = np.asarray(_plain(value), dtype=np.float64)
@@ -201,9 +206,7 @@ def _state(network: Network, v: int, value: Any) -> int:
         raise DataError(f"{value!r} may mean several states of {name!r}: {several}.")
     near = difflib.get_close_matches(str(value).lower(), [str(s).lower() for s in states], 1)
     hint = next((f" Did you mean {str(s)!r}?" for s in states if str(s).lower() in near), "")
-    raise DataError(
-        f"{name!r} has no state {value!r}; its states are {_listed(states)}.{hint}"
-    )
+    raise DataError(f"{name!r} has no state {value!r}; its states are {_listed(states)}.{hint}")
 
 
 def _texts(value: Any) -> set[str]:

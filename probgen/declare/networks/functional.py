@@ -62,9 +62,7 @@ def functional_program(
                 f"The function of the node {name!r} takes (priors, parents): pass prior_fn."
             )
         nodes.append(Node(name, labels[name], functools.partial(_conditional, cpd, function)))
-    return row_program(
-        type(model).__name__, nodes, draw_priors if prior_fn is not None else None
-    )
+    return row_program(type(model).__name__, nodes, draw_priors if prior_fn is not None else None)
 
 
 def _cpd(model: Any, graph: nx.DiGraph, name: Hashable) -> Any:

@@ -20,18 +20,17 @@ def load_network(spec: str | Path) -> Network:
     Raises `DataError` for a file that is missing or malformed, and `ModelError` for a name that
     is neither, both with the nearest names.
     """
-    path = Path(spec)
-    if is_network_file(path):
-        if not path.exists():
-            raise DataError(f"There is no file {path}.{_near_files(path)}")
+    path = Path(spec).expanduser()
+    names = bundled_names()
+    if is_network_file(path) and not path.exists():
+        raise DataError(f"There is no file {path}.{_near_files(path)}")
+    if str(spec) not in names and (path.exists() or path.suffix or len(path.parts) > 1):
         return read_network_file(path)
-    if path.exists() or path.suffix or len(path.parts) > 1:
-        return read_network_file(path)
-    if str(spec) in bundled_names() or not bundled_names():
-        return load_bundled(str(spec))
     try:
         return load_bundled(str(spec))
     except ModelError as error:
+        if not names:
+            raise
         raise ModelError(f"{error} Or give the path of a BIF or UAI file.") from None
 
 

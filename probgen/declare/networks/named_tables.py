@@ -7,16 +7,17 @@ BIF and UAI files) ends here, so that their errors read alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from probgen.declare.network import Factor, Network
-from probgen.errors import DataError, ModelError
+from probgen.declare.networks.origin import IN_MEMORY, Origin
+from probgen.errors import ModelError
 
-__all__ = ["NamedTable", "Origin", "agreed_states", "assemble", "check_acyclic"]
+__all__ = ["NamedTable", "agreed_states", "assemble"]
 
 ROUNDING = 1e-2
 """Columns of conditional tables may miss one by this much: files print few digits."""
@@ -45,29 +46,9 @@ class NamedTable:
         return f"P({self.scope[self.child_axis]}{bar})"
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where tables came from: the class and the first words of errors about them."""
-
-    path: Path | None = None
-    line_of: Callable[[int], int] | None = None
-    """Line number of a place in the file; only asked for when there is an error."""
-
-    def error(self, message: str, place: int | None = None) -> ModelError | DataError:
-        """A `DataError` that names file and line, or a `ModelError` for models in memory."""
-        if self.path is None:
-            return ModelError(message)
-        if place is None or self.line_of is None:
-            return DataError(f"{self.path}: {message}")
-        return DataError(f"{self.path}, line {self.line_of(place)}: {message}")
-
-
-IN_MEMORY = Origin()
-
-
 def assemble(
     title: str,
-    states: Mapping[Hashable, tuple[Hashable, ...]],
+    states: Mapping[Any, tuple[Hashable, ...]],
     tables: Iterable[NamedTable],
     latents: Iterable[Hashable] = (),
     origin: Origin = IN_MEMORY,
@@ -80,26 +61,13 @@ def assemble(
     sum to one (within 0.01; what is within is normalised).
     """
     position = {name: v for v, name in enumerate(states)}
+    ordered = [_in_order(table, states, origin) for table in tables]
+    logs = _log_tables(ordered, origin)
     factors = []
-    for table in tables:
-        unknown = [name for name in table.scope if name not in position]
-        if unknown:
-            raise origin.error(
-                f"{_capital(table)} is over {unknown[0]!r}, which is no variable of the model: "
-                "add the variable or correct the table.",
-                table.place,
-            )
-        values = _in_order(table, [states[name] for name in table.scope], origin)
-        table = NamedTable(
-            table.scope,
-            tuple(states[name] for name in table.scope),
-            values,
-            table.child_axis,
-            table.place,
-        )
+    for table, log_table in zip(ordered, logs, strict=True):
         scope = tuple(position[name] for name in table.scope)
         child = None if table.child_axis is None else scope[table.child_axis]
-        factors.append(Factor(scope, _log_table(table, origin), child))
+        factors.append(Factor(scope, log_table, child))
     hidden = frozenset(position[name] for name in latents if name in position)
     return Network(tuple(states), tuple(states.values()), tuple(factors), title, hidden)
 
@@ -129,99 +97,99 @@ def agreed_states(
     return {name: best[name][1] for name in variables}
 
 
-def check_acyclic(
-    parents: Mapping[Hashable, Iterable[Hashable]], origin: Origin = IN_MEMORY
-) -> None:
-    """Raise an error that names the variables of a cycle, if the graph has one."""
-    done: set[Hashable] = set()
-    for root in parents:
-        path: list[Hashable] = []
-        on_path: set[Hashable] = set()
-        stack: list[tuple[Hashable, bool]] = [(root, False)]
-        while stack:
-            name, leaving = stack.pop()
-            if leaving:
-                path.pop()
-                on_path.discard(name)
-                done.add(name)
-            elif name in on_path:
-                cycle = [*path[path.index(name) :], name]
-                arrows = " -> ".join(str(member) for member in reversed(cycle))
-                raise origin.error(
-                    f"The graph has a cycle: {arrows}. A Bayesian network has none; "
-                    "turn or remove one of these edges."
-                )
-            elif name not in done:
-                path.append(name)
-                on_path.add(name)
-                stack.append((name, True))
-                stack.extend((parent, False) for parent in parents.get(name, ()))
-
-
 def _numbered(states: tuple[Hashable, ...]) -> bool:
     """Whether the states are the numbers that stand where the user named none."""
     return all(type(state) is int for state in states) and states == tuple(range(len(states)))
 
 
 def _in_order(
-    table: NamedTable, wanted: Sequence[tuple[Hashable, ...]], origin: Origin
-) -> np.ndarray:
-    """The values with the states of every axis in the wanted order."""
-    values = np.asarray(table.values, dtype=np.float64)
-    for axis, (name, reference) in enumerate(zip(table.scope, wanted, strict=True)):
-        states = table.states[axis]
-        if len(states) != values.shape[axis]:
+    table: NamedTable, states: Mapping[Any, tuple[Hashable, ...]], origin: Origin
+) -> NamedTable:
+    """The table with the states of every axis in the given order."""
+    if table.states == tuple(states.get(name) for name in table.scope) and (
+        table.values.shape == tuple(map(len, table.states))
+    ):
+        return table
+    values = table.values
+    for axis, (name, own) in enumerate(zip(table.scope, table.states, strict=True)):
+        wanted = states.get(name)
+        if wanted is None:
             raise origin.error(
-                f"{_capital(table)} names {len(states)} states of {name!r} "
-                f"but has {values.shape[axis]} entries for it.",
+                f"{_capital(table)} is over {name!r}, which is no variable of the model: "
+                "add the variable or correct the table.",
                 table.place,
             )
-        if len(states) != len(reference):
-            raise origin.error(
-                f"{name!r} has {len(reference)} states {reference} but {len(states)} in {table}: "
-                "give every table the same number of states.",
-                table.place,
-            )
-        if states is reference or (_numbered(states) and not _integers(reference)):
+        _check_cards(table, axis, wanted, origin)
+        if own is wanted or (_numbered(own) and not _integers(wanted)):
             continue
-        place = {state: k for k, state in enumerate(states)}
-        strange = [state for state in reference if state not in place]
-        if strange:
+        place = {state: k for k, state in enumerate(own)}
+        if any(state not in place for state in wanted):
             raise origin.error(
-                f"The states of {name!r} are {reference}, but {table} has {states}: "
+                f"The states of {name!r} are {wanted}, but {table} has {own}: "
                 "use the same names everywhere (their order may differ).",
                 table.place,
             )
-        order = [place[state] for state in reference]
+        order = [place[state] for state in wanted]
         if order != list(range(len(order))):
             values = values.take(order, axis=axis)
-    return values
+    own_order = tuple(states[name] for name in table.scope)
+    return NamedTable(table.scope, own_order, values, table.child_axis, table.place)
+
+
+def _check_cards(
+    table: NamedTable, axis: int, wanted: tuple[Hashable, ...], origin: Origin
+) -> None:
+    name, own, card = table.scope[axis], table.states[axis], table.values.shape[axis]
+    if len(own) != card:
+        raise origin.error(
+            f"{_capital(table)} names {len(own)} states of {name!r} "
+            f"but has {card} entries for it.",
+            table.place,
+        )
+    if card != len(wanted):
+        raise origin.error(
+            f"{name!r} has {len(wanted)} states {wanted} but {card} in {table}: "
+            "give every table the same number of states.",
+            table.place,
+        )
 
 
 def _integers(states: tuple[Hashable, ...]) -> bool:
     return all(type(state) is int for state in states)
 
 
-def _log_table(table: NamedTable, origin: Origin) -> np.ndarray:
-    """Checked, normalised if conditional, in nats."""
-    values = table.values
-    bad = ~(np.isfinite(values) & (values >= 0))
+def _log_tables(tables: Sequence[NamedTable], origin: Origin) -> list[np.ndarray]:
+    """Checked, normalised if conditional, in nats. Small tables are many: one pass for all."""
+    if not tables:
+        return []
+    ends = np.cumsum([table.values.size for table in tables])
+    flat = np.concatenate([table.values.ravel() for table in tables])
+    bad = ~(np.isfinite(flat) & (flat >= 0))
     if bad.any():
+        table = tables[int(np.searchsorted(ends, int(bad.argmax()), side="right"))]
+        wrong = ~(np.isfinite(table.values) & (table.values >= 0))
         raise origin.error(
-            f"{_capital(table)} has the entry {values[bad][0]} at "
-            f"{_at(table, np.argwhere(bad)[0])}: entries must be finite and not negative.",
+            f"{_capital(table)} has the entry {table.values[wrong][0]:g} at "
+            f"{_at(table, np.argwhere(wrong)[0])}: entries must be finite and not negative.",
             table.place,
         )
-    if table.child_axis is not None:
-        values = _normalised(table, origin)
-    elif not (values > 0).any():
-        raise origin.error(
-            f"{_capital(table)} is zero everywhere, so that no state is possible: "
-            "give at least one state a positive value.",
-            table.place,
-        )
+    starts = [0, *ends.tolist()]
+    tops = np.maximum.reduceat(flat, starts[:-1])
+    for k, table in enumerate(tables):
+        if table.child_axis is not None:
+            flat[starts[k] : starts[k + 1]] = _normalised(table, origin).ravel()
+        elif tops[k] == 0:
+            raise origin.error(
+                f"{_capital(table)} is zero everywhere, so that no state is possible: "
+                "give at least one state a positive value.",
+                table.place,
+            )
     with np.errstate(divide="ignore"):
-        return np.log(values)
+        flat = np.log(flat)
+    return [
+        flat[start:end].reshape(table.values.shape)
+        for table, start, end in zip(tables, starts, starts[1:], strict=False)
+    ]
 
 
 def _normalised(table: NamedTable, origin: Origin) -> np.ndarray:

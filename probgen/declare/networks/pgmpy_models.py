@@ -11,9 +11,10 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 from probgen.declare.network import Network
+from probgen.declare.networks.acyclic import check_acyclic
 from probgen.declare.networks.dynamic import unroll_chain, unroll_dynamic
-from probgen.declare.networks.named_tables import agreed_states, assemble, check_acyclic
-from probgen.declare.networks.pgmpy_tables import read_conditionals, read_table
+from probgen.declare.networks.named_tables import agreed_states, assemble
+from probgen.declare.networks.pgmpy_tables import one_for_each, read_table
 from probgen.errors import ModelError, OptionError
 
 __all__ = ["read_network"]
@@ -68,7 +69,7 @@ def read_network(model: Any, *, slices: int | None = None) -> Network:
 def _read_bayesian(model: Any) -> Network:
     edges = {name: list(model.predecessors(name)) for name in model.nodes}
     check_acyclic(edges)
-    tables = read_conditionals(model.cpds, edges)
+    tables = one_for_each((read_table(cpd, conditional=True) for cpd in model.cpds), edges)
     states = agreed_states(list(edges), tables)
     return assemble(_title(model), states, tables, _latents(model))
 
@@ -85,8 +86,8 @@ def _read_markov(model: Any, *, clusters: bool) -> Network:
         for name in table.scope:
             if name not in known:
                 raise ModelError(
-                    f"{table} is over {name!r}, which is no variable of the model: add the node "
-                    "or correct the factor.".replace("the factor", "The factor", 1)
+                    f"There is a factor over {table.scope}, but {name!r} is no variable of the "
+                    "model: add the node or correct the factor."
                 )
     states = agreed_states(variables, tables)
     return assemble(_title(model), states, tables, _latents(model))

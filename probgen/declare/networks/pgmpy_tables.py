@@ -10,13 +10,13 @@ import numpy as np
 from probgen.declare.networks.named_tables import NamedTable
 from probgen.errors import ModelError
 
-__all__ = ["as_float64", "read_conditionals", "read_table"]
+__all__ = ["one_for_each", "read_table"]
 
 
 def read_table(factor: Any, *, conditional: bool = False) -> NamedTable:
     """A factor of pgmpy; as a conditional table its first variable is the child."""
     scope = tuple(factor.variables)
-    values = as_float64(factor.values)
+    values = _float64(factor.values)
     names: Mapping[Hashable, Sequence[Hashable]] = getattr(factor, "state_names", None) or {}
     states = tuple(
         tuple(names[name]) if name in names else tuple(range(card))
@@ -25,17 +25,16 @@ def read_table(factor: Any, *, conditional: bool = False) -> NamedTable:
     return NamedTable(scope, states, values, 0 if conditional else None)
 
 
-def read_conditionals(
-    cpds: Iterable[Any], edges: Mapping[Hashable, Sequence[Hashable]]
+def one_for_each(
+    tables: Iterable[NamedTable], edges: Mapping[Hashable, Sequence[Hashable]]
 ) -> list[NamedTable]:
-    """The CPDs in the order of the variables; `edges` gives the parents of each variable.
+    """The conditional tables in the order of the variables; `edges` gives the parents of each.
 
     Raises `ModelError` for a variable with no CPD or two, and for one whose parents are not
     those of the graph.
     """
     found: dict[Hashable, NamedTable] = {}
-    for cpd in cpds:
-        table = read_table(cpd, conditional=True)
+    for table in tables:
         child = table.scope[0]
         if child not in edges:
             raise ModelError(f"{table} is for {child!r}, which is no variable of the model.")
@@ -53,7 +52,7 @@ def read_conditionals(
     return [found[name] for name in edges]
 
 
-def as_float64(values: Any) -> np.ndarray:
+def _float64(values: Any) -> np.ndarray:
     """An array or tensor of any backend as a float64 array."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyro
-import pyro.distributions as dist
 import torch
 
 from probgen.declare.network import distinct_labels
@@ -83,13 +82,7 @@ def _sample(
                 "it a small standard deviation."
             )
         return pyro.deterministic(node.label, made, event_dim=0)
-    if given is not None and not given.dim():
-        given = given.expand(dist.Distribution.shape(made)) if _batched(made) else given
     return pyro.sample(node.label, made, obs=given)
-
-
-def _batched(distribution: Any) -> bool:
-    return bool(len(distribution.batch_shape) + len(distribution.event_shape))
 
 
 def row_data(
@@ -97,8 +90,8 @@ def row_data(
 ) -> dict[str, torch.Tensor]:
     """Data by node name as float64 tensors by label: numbers, or arrays with equally many rows.
 
-    None leaves a node latent. Raises `DataError` for an unknown node, text, missing values, or
-    lengths that differ.
+    A number beside arrays holds in every row; None leaves a node latent. Raises `DataError` for
+    an unknown node, text, missing values, or lengths that differ.
     """
     given: dict[str, torch.Tensor] = {}
     for name, value in (data or {}).items():
@@ -112,7 +105,10 @@ def row_data(
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{label} has {rows}" for label, rows in lengths.items())
         raise DataError(f"Data must have equally many rows: {told}.")
-    return given
+    if not lengths:
+        return given
+    rows = next(iter(lengths.values()))
+    return {label: value if value.dim() else value.expand(rows) for label, value in given.items()}
 
 
 def _numbers(name: Hashable, value: Any) -> torch.Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from probgen.declare.network import Factor, Network
+from probgen.declare.networks.linear import linear_table
 from probgen.errors import ModelError
 
 __all__ = ["to_pgmpy"]
@@ -65,14 +66,7 @@ def _markov(network: Network) -> Any:
     model.add_nodes_from(names)
     for factor in _whole_factors(network):
         scope = [names[v] for v in factor.scope]
-        with np.errstate(over="ignore"):
-            table = np.exp(factor.log_table)
-        if not np.isfinite(table).all():
-            raise ModelError(
-                f"The factor over {tuple(scope)} has potentials up to "
-                f"exp({factor.log_table.max():.6g}), beyond float64, and pgmpy holds no logs: "
-                "subtract a constant from its log table."
-            )
+        table = linear_table(network, factor)
         model.add_edges_from(itertools.combinations(scope, 2))
         states = {names[v]: list(network.states[v]) for v in factor.scope}
         model.add_factors(DiscreteFactor(scope, table.shape, table.ravel(), states))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import graphlib
 import numbers
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ import torch
 
 from probgen.declare.network import Network, distinct_labels
 from probgen.declare.networks.continuous import GaussianNetwork, gaussian_program
-from probgen.errors import DataError, ModelError
+from probgen.declare.networks.evidence import resolve_evidence
+from probgen.errors import ModelError
 
 __all__ = ["to_pyro"]
 
@@ -33,13 +34,15 @@ def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch
     """A Pyro program with one sample site per variable of `network`, named by its label.
 
     Evidence goes in by keyword, by the name or the number of a state (names win where both
-    fit); None or no keyword leaves a variable latent. The program returns all values by label.
+    fit), or by one likelihood per state; None or no keyword leaves a variable latent. The
+    program returns all values by label.
 
     A Bayesian network's sites are `Categorical(logits=log_table[parents])` in topological
     order, so that running the program draws from the network. A Markov network's sites are
     uniform, one `pyro.factor` per table follows, and the factor "log_states" takes the uniform
     densities out: the log evidence of the program (nats) is the log partition function, but
-    running it forward does not draw from the network. A `GaussianNetwork` gives `Normal` sites;
+    running it forward does not draw from the network. A variable with a single state is a
+    deterministic site. A `GaussianNetwork` gives `Normal` sites;
     see `probgen.declare.networks.continuous.gaussian_program`.
 
     Raises `ModelError` for a cyclic network; the program raises `DataError` for evidence that
@@ -59,7 +62,11 @@ def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch
     labels = network.labels()
 
     def program(**evidence: Any) -> dict[str, torch.Tensor]:
-        return run(_states(network, labels, evidence))
+        told = _evidence(network, labels, evidence)
+        values = run(told)
+        for label, log_likelihood in told.soft.items():
+            pyro.factor(f"likelihood({label})", _at(log_likelihood, [values[label]]))
+        return values
 
     program.__name__ = program.__qualname__ = network.title
     program.__doc__ = (
@@ -68,7 +75,15 @@ def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch
     return program
 
 
-_Run = Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]]
+@dataclass(frozen=True)
+class _Evidence:
+    """Observed states, and log likelihoods (nats) of the states of others, by label."""
+
+    hard: Mapping[str, torch.Tensor]
+    soft: Mapping[str, torch.Tensor]
+
+
+_Run = Callable[[_Evidence], dict[str, torch.Tensor]]
 
 
 def _bayesian(network: Network) -> _Run:
@@ -77,19 +92,18 @@ def _bayesian(network: Network) -> _Run:
     tables = {}
     for factor in network.factors:
         child = factor.child
-        axis = factor.scope.index(child)  # type: ignore[arg-type]
+        axis = factor.scope.index(child)
         given = [labels[v] for v in factor.scope if v != child]
         table = torch.from_numpy(np.moveaxis(factor.log_table, axis, -1).copy())
         tables[labels[child]] = (given, table)  # type: ignore[index]
     order = _ordered({label: given for label, (given, _) in tables.items()}, network.title)
 
-    def run(evidence: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def run(evidence: _Evidence) -> dict[str, torch.Tensor]:
         values: dict[str, torch.Tensor] = {}
         for label in order:
             given, table = tables[label]
             logits = _at(table, [values[parent] for parent in given])
-            site = dist.Categorical(logits=logits)
-            values[label] = pyro.sample(label, site, obs=evidence.get(label))
+            values[label] = _sample(label, logits, evidence)
         return values
 
     return run
@@ -105,9 +119,9 @@ def _markov(network: Network) -> _Run:
     tables = [torch.from_numpy(np.array(f.log_table, np.float64)) for f in network.factors]
     log_states = torch.tensor(network.log_states, dtype=torch.float64)
 
-    def run(evidence: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def run(evidence: _Evidence) -> dict[str, torch.Tensor]:
         values = {
-            label: pyro.sample(label, dist.Categorical(logits=logits), obs=evidence.get(label))
+            label: _sample(label, logits, evidence)
             for label, logits in zip(labels, uniform, strict=True)
         }
         for name, scope, table in zip(factor_names, scopes, tables, strict=False):
@@ -116,6 +130,12 @@ def _markov(network: Network) -> _Run:
         return values
 
     return run
+
+
+def _sample(label: str, logits: torch.Tensor, evidence: _Evidence) -> torch.Tensor:
+    if logits.shape[-1] == 1:  # nothing to sample, and enumeration loses dimensions of size 1
+        return pyro.deterministic(label, torch.tensor(0))
+    return pyro.sample(label, dist.Categorical(logits=logits), obs=evidence.hard.get(label))
 
 
 def _at(table: torch.Tensor, values: list[torch.Tensor]) -> torch.Tensor:
@@ -131,32 +151,28 @@ def _ordered(parents: Mapping[str, list[str]], title: str) -> list[str]:
         raise ModelError(f"The network {title!r} has a cycle: {cycle}. Remove an edge.") from None
 
 
-def _states(
-    network: Network, labels: list[str], evidence: Mapping[str, Any]
-) -> dict[str, torch.Tensor]:
-    """Positions of the observed states, by label."""
-    place = {label: v for v, label in enumerate(labels)}
-    found = {}
-    for label, state in evidence.items():
-        if label not in place:
-            close = get_close_matches(label, labels, n=3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "."
-            raise DataError(f"{network.title!r} has no variable {label!r}{hint}")
+def _evidence(network: Network, labels: list[str], given: Mapping[str, Any]) -> _Evidence:
+    """Observed states by label, and log likelihoods of softly observed variables."""
+    told = {}
+    for label, state in given.items():
         if state is not None:
-            found[label] = torch.tensor(_position(network.states[place[label]], label, state))
-    return found
+            told[label] = _state_of(network, labels, label, state)
+    hard, soft = resolve_evidence(network, told)
+    return _Evidence(
+        {labels[v]: torch.tensor(state) for v, state in hard.items()},
+        {labels[v]: torch.from_numpy(np.log(likelihood)) for v, likelihood in soft.items()},
+    )
 
 
-def _position(states: tuple[Any, ...], label: str, state: Any) -> int:
+def _state_of(network: Network, labels: list[str], label: str, state: Any) -> Any:
+    """The name of a state that is given by its number; anything else as it is."""
     if isinstance(state, (torch.Tensor, np.ndarray, np.generic)) and state.ndim == 0:
         state = state.item()
-    if isinstance(state, (str, bool, tuple, numbers.Real)):
-        if state in states:
-            return states.index(state)
-        number = isinstance(state, numbers.Real) and not isinstance(state, bool)
-        if number and state == int(state) and 0 <= state < len(states):
-            return int(state)
-    named = ", ".join(map(str, states[:8])) + (", ..." if len(states) > 8 else "")
-    raise DataError(
-        f"{label!r} has no state {state!r}; its states are {named}, or 0 to {len(states) - 1}."
-    )
+    number = isinstance(state, numbers.Real) and not isinstance(state, bool)
+    if label not in labels or not number or state != int(state):
+        return state
+    states = network.states[labels.index(label)]
+    known = {str(name) for name in states}
+    if state in states or str(int(state)) in known or not 0 <= state < len(states):
+        return state
+    return states[int(state)]

@@ -8,27 +8,20 @@ Variables are named 0, 1, ... and so are their states: the format has no names.
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from probgen.declare.network import Network
-from probgen.declare.networks.named_tables import (
-    NamedTable,
-    Origin,
-    assemble,
-    check_acyclic,
-)
-from probgen.declare.networks.text_files import read_text
+from probgen.declare.networks.acyclic import check_acyclic
+from probgen.declare.networks.named_tables import NamedTable, assemble
+from probgen.declare.networks.origin import Origin
+from probgen.declare.networks.uai_numbers import Numbers
 from probgen.errors import DataError
 
-__all__ = ["Numbers", "read_uai", "read_uai_evidence"]
+__all__ = ["read_uai", "read_uai_evidence"]
 
-_COMMENT = re.compile(r"/\*.*?\*/|(?:#|//)[^\n]*", re.DOTALL)
+_MOST_STATES = 2**16
 
 
 def read_uai(path: str | Path) -> Network:
@@ -42,13 +35,16 @@ def read_uai(path: str | Path) -> Network:
     if kind not in ("MARKOV", "BAYES"):
         raise numbers.error(f"a UAI file begins with MARKOV or BAYES, not {numbers.word!r}.", -1)
     n = numbers.count("the number of variables")
-    cards = numbers.take(n, "the numbers of states of the variables")
-    if n and cards.min() < 1:
-        raise numbers.error(f"variable {int(cards.argmin())} has no states.", numbers.next - 1)
+    cards = numbers.integers(n, "the numbers of states of the variables")
+    for v, card in enumerate(cards):
+        if not 1 <= card <= _MOST_STATES:
+            raise numbers.error(
+                f"variable {v} has {card} states; expected 1 to {_MOST_STATES}.",
+                numbers.next - n + v,
+            )
     scopes = _scopes(numbers, n)
-    cards_list = cards.tolist()
-    states = {v: tuple(range(card)) for v, card in enumerate(cards_list)}
-    tables = _tables(numbers, scopes, cards_list, states, bayes=kind == "BAYES")
+    states = {v: tuple(range(card)) for v, card in enumerate(cards)}
+    tables = _tables(numbers, scopes, states, bayes=kind == "BAYES")
     numbers.end("the last table")
     origin = Origin(path, numbers.line_of)
     if kind == "BAYES":
@@ -64,7 +60,7 @@ def read_uai_evidence(path: str | Path) -> dict[int, int]:
     """
     path = Path(path)
     numbers = Numbers.of_file(path, preamble=False)
-    values = numbers.all_integers()
+    values = numbers.integers(numbers.left, "variables and states")
     if not values:
         return {}
     if len(values) == 1 + 2 * values[0]:
@@ -90,95 +86,11 @@ def read_uai_evidence(path: str | Path) -> dict[int, int]:
     return evidence
 
 
-class Numbers:
-    """The numbers of a UAI-like file after its first word, taken one group after the other.
-
-    Tokens are converted in one go; the line of a token is found only when an error needs it.
-    """
-
-    def __init__(self, path: Path, text: str, *, preamble: bool) -> None:
-        self.path = path
-        if "#" in text or "/" in text:
-            text = _COMMENT.sub(lambda found: "\n" * found.group().count("\n") + " ", text)
-        self.text = text
-        tokens = text.split()
-        self.first = 1 if preamble else 0
-        if preamble and not tokens:
-            raise DataError(f"{path} is empty.")
-        self.word = tokens[0] if preamble else ""
-        self.next = 0
-        try:
-            self.values = np.array(list(map(float, tokens[self.first :])), dtype=np.float64)
-        except ValueError:
-            raise self._not_a_number(tokens[self.first :]) from None
-
-    @classmethod
-    def of_file(cls, path: Path, *, preamble: bool = True) -> Numbers:
-        """Those of a file, gzipped or not."""
-        return cls(path, read_text(path), preamble=preamble)
-
-    def take(self, n: int, what: str, *, integers: bool = True) -> np.ndarray:
-        """The next n numbers. Raises `DataError` if fewer are left or they are no integers."""
-        group = self.values[self.next : self.next + n]
-        if len(group) < n:
-            raise self.error(
-                f"the file ends after {len(group)} of {n} numbers: expected {what}.",
-                len(self.values) - 1,
-            )
-        if integers:
-            whole = (group == np.floor(group)) & (np.abs(group) < 2**53)
-            if not whole.all():
-                place = int(np.argmin(whole))
-                raise self.error(
-                    f"expected {what} (integers), found {group[place]:g}.", self.next + place
-                )
-            group = group.astype(np.int64)
-        self.next += n
-        return group
-
-    def count(self, what: str) -> int:
-        """The next number, an integer that is not negative."""
-        value = int(self.take(1, what)[0])
-        if value < 0:
-            raise self.error(f"expected {what}, found {value}.", self.next - 1)
-        return value
-
-    def all_integers(self) -> list[int]:
-        """All numbers that are left."""
-        values: list[int] = self.take(len(self.values) - self.next, "whole numbers").tolist()
-        return values
-
-    def end(self, what: str) -> None:
-        """Raise `DataError` unless all numbers are taken."""
-        left = len(self.values) - self.next
-        if left:
-            raise self.error(f"{left} numbers too many after {what}.", self.next)
-
-    def line_of(self, token: int) -> int:
-        """The line of a number (0 the first after the preamble, -1 the preamble)."""
-        place = 0
-        for found in itertools.islice(re.finditer(r"\S+", self.text), token + self.first + 1):
-            place = found.start()
-        return self.text.count("\n", 0, place) + 1
-
-    def error(self, message: str, token: int) -> DataError:
-        """An error about a number."""
-        return DataError(f"{self.path}, line {self.line_of(token)}: {message}")
-
-    def _not_a_number(self, tokens: list[str]) -> DataError:
-        for k, token in enumerate(tokens):
-            try:
-                float(token)
-            except ValueError:
-                return self.error(f"expected a number, found {token[:40]!r}.", k)
-        raise AssertionError("unreachable")
-
-
 def _scopes(numbers: Numbers, n: int) -> list[tuple[int, ...]]:
     scopes = []
     for k in range(numbers.count("the number of functions")):
         size = numbers.count(f"the number of variables of function {k}")
-        scope = tuple(numbers.take(size, f"the variables of function {k}").tolist())
+        scope = tuple(numbers.integers(size, f"the variables of function {k}"))
         if scope and not (min(scope) >= 0 and max(scope) < n):
             wrong = next(v for v in scope if not 0 <= v < n)
             raise numbers.error(
@@ -194,14 +106,13 @@ def _scopes(numbers: Numbers, n: int) -> list[tuple[int, ...]]:
 def _tables(
     numbers: Numbers,
     scopes: list[tuple[int, ...]],
-    cards: list[int],
     states: dict[int, tuple[int, ...]],
     *,
     bayes: bool,
 ) -> list[NamedTable]:
     tables = []
     for k, scope in enumerate(scopes):
-        shape = [cards[v] for v in scope]
+        shape = [len(states[v]) for v in scope]
         size = math.prod(shape)
         told = numbers.count(f"the number of entries of the table of function {k}")
         if told != size:
@@ -210,7 +121,7 @@ def _tables(
                 f"but {told} are announced.",
                 numbers.next - 1,
             )
-        values = numbers.take(size, f"the table of function {k}", integers=False)
+        values = numbers.reals(size, f"the table of function {k}")
         tables.append(
             NamedTable(
                 scope,

@@ -1,0 +1,137 @@
+"""Parallel tempering for any network, zeros included (Geyer 1991; Syed et al. 2022).
+
+Replicas at levels between independent variables and the network swap places, so that states come
+to the network from everywhere. The levels are placed during warm-up so that every neighbour swaps
+equally often. Level 0 can be summed exactly, which makes the evidence a by-product.
+"""
+
+from __future__ import annotations
+
+import numbers
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from probgen.errors import OptionError
+from probgen.inference.graphical.ladder_path import Path, field_base
+from probgen.inference.graphical.ladder_pilot import pilot
+from probgen.inference.graphical.ladder_positions import expected_round_trips
+from probgen.inference.graphical.method import GraphPlan, GraphResult
+from probgen.inference.graphical.parallel_tempering_run import Run, cold_states
+from probgen.inference.graphical.sweeps.log_joint import LogJoint
+from probgen.targets.factors import Factors
+
+__all__ = ["ParallelTempering"]
+
+
+@dataclass(frozen=True)
+class ParallelTempering:
+    """Parallel tempering; every chain is a ladder of its own.
+
+    Args:
+        levels: number of levels, or None to take as many as `target_swap` needs.
+        target_swap: swap rate between neighbours that the number of levels is chosen for; half
+            makes the most round trips for the work (Syed et al. 2022).
+        most_levels: no more levels than this are taken when `levels` is None.
+        sweeps: Gibbs sweeps of every level between swaps.
+
+    Raises `OptionError` for wrong settings, `EvidenceError` for impossible evidence.
+
+    Example:
+        >>> ParallelTempering(levels=8)
+        ParallelTempering(levels=8, target_swap=0.5, most_levels=64, sweeps=1)
+    """
+
+    levels: int | None = None
+    target_swap: float = 0.5
+    most_levels: int = 64
+    sweeps: int = 1
+    name: ClassVar[str] = "ParallelTempering"
+    serves: ClassVar[tuple[str, ...]] = ("factors",)
+    defaults: ClassVar[dict[str, int]] = {"chains": 64, "draws": 500, "warmup": 500}
+
+    def __post_init__(self) -> None:
+        """Validate the settings."""
+        for option, least in (("levels", 2), ("most_levels", 2), ("sweeps", 1)):
+            value = getattr(self, option)
+            if option == "levels" and value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise OptionError(
+                    f"ParallelTempering({option}={value!r}): it must be an integer from {least}."
+                )
+        rate = self.target_swap
+        if not isinstance(rate, numbers.Real) or not 0 < rate < 1:
+            raise OptionError(
+                f"ParallelTempering(target_swap={rate!r}): it must lie between 0 and 1; "
+                "0.5 is usual."
+            )
+
+    def run(self, factors: Factors, plan: GraphPlan) -> GraphResult:
+        """Draw from the network as `plan` says; an iteration is `sweeps` sweeps and a swap."""
+        started = time.perf_counter()
+        path = Path(factors, field_base(factors))
+        first = pilot(path, plan.seed, plan.threads)
+        cold = cold_states(factors, first, plan)
+        run = Run(self, path, first, cold, plan)
+        ready = time.perf_counter()
+        run.warm_up()
+        warm = time.perf_counter()
+        run.sample()
+        raw = run.raw[: run.done]
+        return GraphResult(
+            marginals=run.means.marginals(),
+            states=np.ascontiguousarray(raw.transpose(2, 0, 1)),
+            stats={"log_joint": np.ascontiguousarray(LogJoint(factors)(raw).T)},
+            summary={
+                "engine": "native",
+                "seconds_pilot": ready - started,
+                "seconds_warmup": warm - ready,
+                "seconds_sampling": time.perf_counter() - warm,
+                "variable_updates": run.updates,
+                "interrupted": run.interrupted,
+            }
+            | _ladder(factors, path, run, plan),
+        )
+
+
+def _ladder(factors: Factors, path: Path, run: Run, plan: GraphPlan) -> dict[str, Any]:
+    """What is to be said of the ladder: swap rates, round trips, evidence, warnings."""
+    acceptance = run.acceptance
+    trips = int(run.replicas.round_trips.sum())
+    best = expected_round_trips(1 - acceptance, run.done) * plan.chains
+    notes = []
+    found: dict[str, Any] = {
+        "levels": len(run.replicas.positions),
+        "positions": run.replicas.positions.tolist(),
+        "swap_acceptance": acceptance.tolist(),
+        "barrier": float((1 - acceptance).sum()),
+        "round_trips": trips,
+        "round_trips_at_best": best,
+    }
+    if run.done and trips < plan.chains:
+        notes.append(
+            f"The {plan.chains} ladders made {trips} round trips in all: states hardly travelled "
+            "from the independent level to the network, so what the draws show may depend on "
+            "where they started. Take more draws, or more levels."
+        )
+    if acceptance.size and acceptance.min() < 0.1:
+        pair = int(acceptance.argmin())
+        notes.append(
+            f"Levels {pair} and {pair + 1} swap in {100 * acceptance[pair]:.1f}% of the tries: "
+            "take more levels."
+        )
+    evidence, error = run.bridge.log_evidence()
+    if np.isfinite(evidence) and np.isfinite(error):
+        found["log_evidence"] = factors.log_constant + evidence
+        found["log_evidence_error"] = error
+    elif run.done:
+        notes.append("Neighbouring levels overlap too little for an estimate of the evidence.")
+    if path.has_zeros:
+        notes.append(
+            "The network has impossible states; on the levels between they are possible, with a "
+            "weight that fades out."
+        )
+    return found | {"notes": notes}

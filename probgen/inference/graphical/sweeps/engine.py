@@ -1,0 +1,139 @@
+"""Which code makes the sweeps: native, torch on some device, or sites and blocks by turns."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from probgen.errors import BuildError
+from probgen.inference.graphical.sweeps.sweeper import MOST_STATES, Sweeper
+from probgen.targets.factors import Factors
+
+__all__ = ["BlockUpdates", "Blocked", "Sweeps", "open_sweeper"]
+
+
+class Sweeps(Protocol):
+    """What `Gibbs` asks of an engine; `Sweeper.sweep` tells what the arguments mean."""
+
+    @property
+    def name(self) -> str:
+        """What the summary calls it."""
+
+    @property
+    def update_count(self) -> int:
+        """Updates of variables so far."""
+
+    @property
+    def state_type(self) -> type:
+        """Of the states: uint8, or uint16 for many states."""
+
+    def sweep(
+        self,
+        states: np.ndarray,
+        key: int,
+        first_sweep: int,
+        sweeps: int,
+        *,
+        first_chain: int = 0,
+        subset: np.ndarray | None = None,
+        threads: int = 1,
+        counts: np.ndarray | None = None,
+        draws: np.ndarray | None = None,
+        thin: int = 1,
+    ) -> None:
+        """Make sweeps in place."""
+
+
+class BlockUpdates(Protocol):
+    """Updates blocks of variables jointly; `probgen.inference.graphical.blocks.sampler`."""
+
+    def sweep(
+        self,
+        states: np.ndarray,
+        key: int,
+        sweep_index: int,
+        *,
+        first_chain: int = 0,
+        threads: int = 1,
+    ) -> None:
+        """Update every block once, in place."""
+
+
+def open_sweeper(factors: Factors, device: str = "cpu") -> tuple[Sweeps, str]:
+    """Native sweeps where they can be had, else torch; and a sentence for the user, or "".
+
+    Tables of more than 255 states, other devices and machines without a compiler get torch.
+    """
+    from probgen.inference.graphical.sweeps.torch_sweeps import TorchSweeper
+
+    if device != "cpu":
+        return TorchSweeper(factors, device), ""
+    if len(factors.cards) and int(factors.cards.max()) > MOST_STATES:
+        return TorchSweeper(factors), (
+            f"A variable has more than {MOST_STATES} states: sweeps ran in torch, slower than "
+            "native ones."
+        )
+    try:
+        return Sweeper(factors), ""
+    except BuildError as error:
+        return TorchSweeper(factors), f"Sweeps ran in torch, slower than native ones: {error}"
+
+
+class Blocked:
+    """Single-site sweeps over the variables outside blocks, then the blocks, by turns."""
+
+    def __init__(
+        self, single: Sweeps, blocks: BlockUpdates, members: np.ndarray, cards: np.ndarray
+    ):
+        self.name = single.name
+        self.state_type = single.state_type
+        self._single, self._blocks = single, blocks
+        self._members = members
+        self._others = np.setdiff1d(np.arange(len(cards)), members)
+        self._cards = cards
+        self._block_updates = 0
+
+    @property
+    def update_count(self) -> int:
+        """Updates of variables so far, those within blocks included."""
+        return self._single.update_count + self._block_updates
+
+    def sweep(
+        self,
+        states: np.ndarray,
+        key: int,
+        first_sweep: int,
+        sweeps: int,
+        *,
+        first_chain: int = 0,
+        subset: np.ndarray | None = None,
+        threads: int = 1,
+        counts: np.ndarray | None = None,
+        draws: np.ndarray | None = None,
+        thin: int = 1,
+    ) -> None:
+        """As `Sweeper.sweep`; `subset` narrows the single sites."""
+        others = self._others if subset is None else np.intersect1d(self._others, subset)
+        for s in range(sweeps):
+            number = first_sweep + s
+            self._single.sweep(
+                states, key, number, 1, first_chain=first_chain, subset=others,
+                threads=threads, counts=counts,
+            )  # fmt: skip
+            self._blocks.sweep(states, key, number, first_chain=first_chain, threads=threads)
+            self._block_updates += len(self._members) * states.shape[1]
+            if counts is not None:
+                count_states(states, self._members, self._cards, counts)
+            if draws is not None and (s + 1) % thin == 0:
+                draws[(s + 1) // thin - 1] = states
+
+
+def count_states(
+    states: np.ndarray, members: np.ndarray, cards: np.ndarray, counts: np.ndarray
+) -> None:
+    """Add one to the count of the state that each member is in, chain by chain."""
+    offsets = np.concatenate([[0], np.cumsum(cards)])
+    for v in members:
+        for k in range(int(cards[v])):
+            counts[offsets[v] + k] += states[v] == k

@@ -1,0 +1,65 @@
+"""Marginals with their Monte Carlo error while sampling, without keeping draws.
+
+Errors come from the spread of batch means over all chains (Flegal & Jones 2010); R-hat compares
+the chains' means with the variance of each state's indicator (Gelman & Rubin 1992).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from probgen.inference.graphical.method import Marginals, state_offsets
+
+__all__ = ["BatchMeans"]
+
+_BATCHES = 64
+"""Batches, over all chains, from which the error is found."""
+
+
+class BatchMeans:
+    """Means over batches of consecutive draws, pooled as they come."""
+
+    def __init__(self, cards: np.ndarray, chains: int, draws: int):
+        self._offsets = state_offsets(cards)
+        most = max(1, math.isqrt(draws))
+        batches = min(most, -(-_BATCHES // max(chains, 1)))
+        self.length = max(1, draws // batches)
+        """Draws of a batch: what `add` wants to be called with."""
+        self._batches, self._draws = 0, 0
+        self._sum = np.zeros((chains, int(self._offsets[-1])))
+        self._squares = np.zeros(int(self._offsets[-1]))
+        self._means = np.zeros(int(self._offsets[-1]))
+
+    def add(self, sums: np.ndarray, draws: int) -> None:
+        """Add, for every chain, the sum over `draws` draws of each state's probability.
+
+        Batches that are not of full length add to the means, but not to their error.
+        """
+        self._sum += sums
+        self._draws += draws
+        if draws == self.length:
+            self._batches += 1
+            self._means += (sums / draws).sum(axis=0)
+            self._squares += np.square(sums / draws).sum(axis=0)
+
+    def marginals(self) -> Marginals:
+        """What was gathered; no errors from a single batch of a single chain."""
+        chains, states = self._sum.shape
+        if not self._draws:
+            return Marginals(self._offsets, np.full(states, np.nan))
+        means = self._sum / self._draws
+        mean = means.mean(axis=0)
+        number = chains * self._batches
+        if number < 2:
+            return Marginals(self._offsets, mean)
+        spread = self._squares / number - (self._means / number) ** 2
+        error = np.sqrt(np.maximum(spread, 0.0) / (number - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Draws spread evenly by chance must not claim more than they are.
+            ess = np.minimum(mean * (1 - mean) / error**2, chains * self._draws)
+            within = (means * (1 - means)).mean(axis=0)
+            between = means.var(axis=0, ddof=1) if chains > 1 else np.full(states, np.nan)
+            r_hat = np.sqrt(1 - 1 / self._draws + between / within)
+        return Marginals(self._offsets, mean, error, r_hat, ess)
