@@ -65,7 +65,7 @@ class ProgressDisplay:
             TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, force_jupyter=False),
             transient=True,
         )
         self._task = self._bar.add_task(self.title, total=None, detail="")
