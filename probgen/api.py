@@ -111,8 +111,9 @@ def infer(
         if is_continuous(model):
             from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
 
-            if is_exactly_gaussian(model, method, data or {}):
-                return infer_gaussian(model, data or {}, chains, draws, seed)
+            given = {} if data is None else data
+            if is_exactly_gaussian(model, method, given):
+                return infer_gaussian(model, given, chains, draws, seed)
         model, data = _read(model, data)
     if isinstance(model, Network):
         _refuse_for_networks(
@@ -230,7 +231,7 @@ def draw(model: Any, path: Any = None, *, data: Mapping[Any, Any] | None = None)
 
 def _read(model: Any, data: Mapping[Any, Any] | None) -> tuple[Any, Mapping[Any, Any]]:
     """A pgmpy model in the form that inference takes: a `Network`, or a program."""
-    data = data or {}
+    data = {} if data is None else data
     if isinstance(model, Network):
         return model, data
     if is_continuous(model):

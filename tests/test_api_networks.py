@@ -141,3 +141,12 @@ def test_everything_observed(method):
     tree = pg.infer(network, method, data={"a": "y"}, seed=1, progress=False)
     assert tree["marginals"].sizes["entry"] == 0
     assert str(pg.diagnose(tree))
+
+
+def test_evidence_may_be_a_row_of_a_table(asia):
+    import pandas as pd
+
+    row = pd.Series({"dysp": "yes", "xray": "no"})
+    a = pg.marginals(pg.infer(asia, data=row, seed=0))
+    b = pg.marginals(pg.infer(asia, data=row.to_dict(), seed=0))
+    pd.testing.assert_frame_equal(a, b)

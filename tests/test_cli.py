@@ -325,6 +325,14 @@ def test_show_describes_sites_and_dependencies(tmp_path):
     assert (tmp_path / "coin.png").exists()
 
 
+def test_show_says_where_no_gradient_flows(tmp_path):
+    file = tmp_path / "coin.py"
+    file.write_text(MODEL_FILE.replace("Bernoulli(p)", "Bernoulli(p.item())"))
+    result = invoke("show", str(file))
+    assert result.exit_code == 0, result.output
+    assert "No gradient flows along p -> y" in result.output
+
+
 def test_a_model_file_runs_for_real(tmp_path):
     file, out = tmp_path / "coin.py", tmp_path / "coin.nc"
     file.write_text(MODEL_FILE)

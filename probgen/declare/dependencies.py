@@ -54,7 +54,7 @@ def graph_of(model: Any, data: Mapping[Any, Any] | None = None) -> nx.Graph:
     if not isinstance(model, Network):
         from probgen.declare.networks.pgmpy_models import read_network
 
-        model = read_network(model, slices=slices_of(data or {}))
+        model = read_network(model, slices=slices_of({} if data is None else data))
     return network_graph(model, data)
 
 
@@ -132,7 +132,7 @@ def network_graph(network: Network, data: Mapping[Any, Any] | None = None) -> nx
 
     from probgen.declare.networks.evidence import resolve_evidence
 
-    hard, _ = resolve_evidence(network, data or {})
+    hard, _ = resolve_evidence(network, data)
     directed = network.kind == "bayesian"
     graph = nx.DiGraph(title=network.title) if directed else nx.Graph(title=network.title)
     for v, (name, label) in enumerate(zip(network.names, network.labels(), strict=True)):

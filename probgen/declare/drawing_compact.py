@@ -114,7 +114,7 @@ def _springs(part: nx.Graph, nodes: list[Hashable]) -> np.ndarray:
     if len(nodes) == 1:
         return np.zeros((1, 2))
     start = nx.spectral_layout(part) if len(nodes) > 2 else None
-    spots = start
+    spots = start or {}
     if len(nodes) <= _SPRINGS:
         steps = int(np.clip(4e7 / len(nodes) ** 2, 10, 80))
         length = 1.6 / np.sqrt(len(nodes))

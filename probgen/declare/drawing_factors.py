@@ -110,9 +110,7 @@ def _spread(part: nx.Graph, nodes: list[Hashable], spacing: float) -> _Places:
     spots = nx.kamada_kawai_layout(part)
     points = np.array([spots[v] for v in nodes])
     points -= points.mean(axis=0)
-    _, _, axes = np.linalg.svd(points, full_matrices=False)
-    if len(nodes) > 2:
-        points = points @ axes.T  # the longest direction lies flat
+    points = _upright(points, [(nodes.index(a), nodes.index(b)) for a, b in part.edges])
     apart = np.linalg.norm(points[:, None] - points[None], axis=2)
     apart[np.diag_indices(len(nodes))] = np.inf
     points *= spacing / max(apart.min(), 0.35 * np.median(apart.min(axis=1)))
@@ -125,6 +123,23 @@ def _spread(part: nx.Graph, nodes: list[Hashable], spacing: float) -> _Places:
             break
         points += 0.5 * (gaps / apart[..., None] * push[..., None]).sum(axis=1)
     return dict(zip(nodes, points, strict=True))
+
+
+def _upright(points: np.ndarray, edges: list[tuple[int, int]]) -> np.ndarray:
+    """Turned so that edges lie level or upright where they can, and the long side lies level.
+
+    The first node comes to the upper left.
+    """
+    ends = np.array(edges)
+    steps = points[ends[:, 1]] - points[ends[:, 0]]
+    fourfold = np.exp(4j * np.arctan2(steps[:, 1], steps[:, 0])).sum()
+    turn = -np.angle(fourfold) / 4
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    points = points @ rotation
+    width, height = np.ptp(points, axis=0)
+    points = points[:, ::-1] if height > 1.02 * width else points
+    first = points[0] - points.mean(axis=0)
+    return points * np.where(first * np.array([-1, 1]) < -1e-9, -1.0, 1.0)
 
 
 def _factor_places(

@@ -47,7 +47,6 @@ class Layers:
     bends: dict[tuple[Hashable, Hashable], list[tuple[float, float]]] = field(default_factory=dict)
     boxes: list[tuple[str, float, float, float, float]] = field(default_factory=list)
     row_height: float = 0.0
-    unboxed: dict[Hashable, list[str]] = field(default_factory=dict)
 
 
 def layered(
@@ -61,7 +60,7 @@ def layered(
     `sizes` gives width and height of every node, `plates` the plates of every node, `titles`
     the width of every plate's name, all in inches.
     """
-    root, boxes, unboxed = clusters_of(plates)
+    root, boxes, _ = clusters_of(plates)
     row = rows_of(graph)
     if not boxes:
         row = narrowed(graph, row, {node: width for node, (width, _) in sizes.items()})
@@ -71,7 +70,7 @@ def layered(
     order.sweep(graph)
     widths = {node: sizes[node][0] if node in sizes else 0.06 for node in row}
     x = _places(order, chains, widths, boxes, titles)
-    return _assemble(graph, row, chains, x, sizes, boxes, unboxed, titles)
+    return _assemble(graph, row, chains, x, sizes, boxes, titles)
 
 
 def _places(
@@ -131,7 +130,7 @@ def _keep_apart(problem, order, index, widths, a, b) -> None:
     problem.apart(left, right, gap)
 
 
-def _assemble(graph, row, chains, x, sizes, boxes, unboxed, titles) -> Layers:
+def _assemble(graph, row, chains, x, sizes, boxes, titles) -> Layers:
     """Rows to heights, clusters to boxes."""
     height = max(h for _, h in sizes.values())
     count = 1 + max(row.values())
@@ -147,7 +146,7 @@ def _assemble(graph, row, chains, x, sizes, boxes, unboxed, titles) -> Layers:
             starts = max([b.level for b in boxes if min(spans[id(b)]) == r], default=0)
             at -= height + ROW + ends * (PAD + TITLE) + starts * PAD + slants[r]
         y[r] = at
-    layout = Layers(row_height=height, unboxed=unboxed)
+    layout = Layers(row_height=height)
     layout.places = {node: (x[node], float(y[row[node]])) for node in graph}
     for edge, chain in chains.items():
         layout.bends[edge] = [(x[bend], float(y[row[bend]])) for bend in chain[1:-1]]

@@ -21,6 +21,7 @@ from probgen.declare.drawing_canvas import (
     text_size,
 )
 from probgen.declare.drawing_layers import Layers, layered
+from probgen.declare.drawing_plates import clusters_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -38,13 +39,11 @@ def draw_sites(graph: nx.DiGraph, title: str) -> Figure:
     plates = {name: list(graph.nodes[name].get("plates", ())) for name in graph}
     counts = graph.graph.get("sizes", {})
     titles = {p: _plate_title(p, counts) for names in plates.values() for p in names}
-    lines = {name: _lines(graph, name) for name in graph}
+    unboxed = clusters_of(plates)[2]
+    lines = {name: _lines(graph, name, unboxed[name]) for name in graph}
     sizes = {name: _size(lines[name]) for name in graph}
     widths = {plate: text_size(text, SMALL + 0.7)[0] for plate, text in titles.items()}
     layout = layered(ordered, sizes, plates, widths)
-    for name, left in layout.unboxed.items():
-        if left:
-            lines[name].append((f"[{', '.join(left)}]", SMALL, FRAME))
     figure, axes = canvas(_corners(layout, sizes), title, _notes(graph))
     routes = {edge: _route(layout, sizes, edge) for edge in graph.edges}
     points = [path.interpolated(30).vertices for path in routes.values()]
@@ -78,15 +77,18 @@ def _plate_title(plate: str, counts: dict[str, int]) -> str:
     return f"{plate} ({counts[plate]})" if counts.get(plate, -1) >= 0 else plate
 
 
-def _lines(graph: nx.DiGraph, name: Hashable) -> list[_Line]:
+def _lines(graph: nx.DiGraph, name: Hashable, unboxed: list[str]) -> list[_Line]:
+    """Name, distribution, observed state, and plates that have no box."""
     told = graph.nodes[name]
     lines = [(text, NAME, INK) for text in name_lines(str(told.get("label", name)))]
     distribution = told.get("distribution", "")
-    if distribution and told.get("kind") in ("latent", "observed"):
+    if "plates" in told and told["kind"] in ("latent", "observed"):
         lines.append((str(distribution), SMALL, FRAME))
     state = told.get("observed")
     if told.get("states") and state is not None:
         lines.append((f"= {state}", SMALL, FRAME))
+    if unboxed:
+        lines.append((f"[{', '.join(unboxed)}]", SMALL, FRAME))
     return lines
 
 

@@ -21,7 +21,7 @@ __all__ = ["check_network"]
 
 def check_network(model: Any, data: Mapping[Any, Any] | None) -> CheckReport:
     """Read a network, put its evidence in and choose an engine; faults are listed, not raised."""
-    data = data or {}
+    data = {} if data is None else data
     try:
         network = read_network(model, slices=slices_of(data))
     except ModelError as raised:

@@ -77,7 +77,7 @@ def infer_network(
 
 def put_in_evidence(network: Network, data: Mapping[Any, Any] | None) -> Factors:
     """The target of inference; raises `DataError` or `EvidenceError` for evidence that fails."""
-    hard, soft = resolve_evidence(network, data or {})
+    hard, soft = resolve_evidence(network, data)
     return condition(network, hard, soft)
 
 

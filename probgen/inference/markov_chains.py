@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import eigs, eigsh, splu
+from scipy.sparse.linalg import ArpackNoConvergence, eigs, eigsh, splu
 
 from probgen.declare.networks.transition import TransitionModel
 from probgen.errors import OptionError, TooLargeError
@@ -112,7 +112,8 @@ def spectral_gap(model: TransitionModel) -> SpectralGap:
 
     For a reversible chain these are the quantities of Levin & Peres (2017, chapter 12), from
     which bounds on the mixing time follow. For others the gap is that of the moduli of complex
-    eigenvalues: the exact asymptotic rate of convergence, without those bounds.
+    eigenvalues: the exact asymptotic rate of convergence, without those bounds. Raises
+    `TooLargeError` for a large chain whose eigenvalues the sparse iteration cannot separate.
     """
     laws = stationary(model)
     law = laws[0].probabilities
@@ -154,12 +155,22 @@ def _eliminated(matrix: np.ndarray) -> np.ndarray:
 
 
 def _factorised(matrix: sparse.csr_array) -> np.ndarray:
-    """Stationary law with its first entry held at one, from a sparse factorisation."""
-    size = matrix.shape[0]
-    system = (sparse.eye_array(size) - matrix.T).tocsr()
-    rest = splu(system[1:][:, 1:].tocsc()).solve(-system[1:][:, [0]].toarray().ravel())
-    law = np.maximum(np.concatenate([[1.0], rest]), 0.0)
+    """Stationary law from a sparse factorisation, with its largest entry held at one.
+
+    Held at a small entry, the others would be lost in rounding; a first solution finds it.
+    """
+    first = _held_at(matrix, 0)
+    law = np.abs(_held_at(matrix, int(np.argmax(np.abs(first)))))
     return np.asarray(law / law.sum())
+
+
+def _held_at(matrix: sparse.csr_array, state: int) -> np.ndarray:
+    size = matrix.shape[0]
+    others = np.delete(np.arange(size), state)
+    system = (sparse.eye_array(size) - matrix.T).tocsr()[others]
+    law = np.ones(size)
+    law[others] = splu(system[:, others].tocsc()).solve(-system[:, [state]].toarray().ravel())
+    return law
 
 
 def _by_doubling(matrix: np.ndarray, law: np.ndarray, epsilon: float) -> MixingTime:
@@ -201,8 +212,21 @@ def _second_modulus(model: TransitionModel, law: np.ndarray | None) -> float:
         dense = matrix.toarray()
         values = np.linalg.eigvals(dense) if law is None else np.linalg.eigvalsh(dense)
     elif law is None:
-        values = eigs(matrix, k=3, return_eigenvectors=False)
+        values = _outermost(matrix)
     else:  # both ends of the spectrum, each by inverse iteration from just outside
-        ends = [eigsh(matrix, k=2, sigma=s, return_eigenvectors=False) for s in (1 + 1e-6, -1.01)]
-        values = np.concatenate([ends[0], ends[1][:1]])
+        top = eigsh(matrix, k=2, sigma=1 + 1e-6, return_eigenvectors=False)
+        bottom = eigsh(matrix, k=1, sigma=-1 - 1e-6, tol=1e-6, return_eigenvectors=False)
+        values = np.concatenate([top, bottom])
     return float(np.sort(np.abs(values))[-2])
+
+
+def _outermost(matrix: sparse.csr_array) -> np.ndarray:
+    """The eigenvalues of largest modulus of a large matrix that is not symmetric."""
+    try:
+        return np.asarray(eigs(matrix, k=3, ncv=60, maxiter=300, return_eigenvectors=False))
+    except ArpackNoConvergence as error:
+        raise TooLargeError(
+            f"The outermost eigenvalues of {matrix.shape[0]} states lie too close together for "
+            f"the sparse iteration (up to {_DENSE} states are solved densely): lump states, or "
+            "use mixing_time."
+        ) from error

@@ -100,10 +100,8 @@ def hitting_times(model: TransitionModel, targets: Hashable | Iterable[Hashable]
     """
     if isinstance(targets, str) or (isinstance(targets, Hashable) and targets in model.position):
         named: list[Hashable] = [targets]
-    elif isinstance(targets, Iterable):
-        named = list(targets)
     else:
-        raise DataError(f"hitting_times: {targets!r} is no state of {model.title}.")
+        named = list(targets) if isinstance(targets, Iterable) else [targets]
     if not named:
         raise DataError("hitting_times needs at least one target.")
     goal = np.array([model.index(state) for state in named])

@@ -116,9 +116,7 @@ def _columns(data: Any, names: Sequence[Hashable] | None) -> dict[Hashable, pd.S
         return _from_mapping(data)
     if isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
         keys = dict.fromkeys(key for row in data for key in row)
-        return {
-            key: pd.Series([row.get(key) for row in data], dtype=object) for key in keys
-        }
+        return {key: pd.Series([row.get(key) for row in data], dtype=object) for key in keys}
     raise DataError(
         f"Data of type {type(data).__name__} cannot be read as a table: give a DataFrame, a "
         "mapping of columns, a list of mappings, or a pair (array, names)."
@@ -148,8 +146,7 @@ def _from_mapping(data: Mapping[Hashable, Any]) -> dict[Hashable, pd.Series]:
         first = next(iter(columns))
         if len(column) != len(columns[first]):
             raise DataError(
-                f"The column {name!r} has {len(column)} rows, {first!r} has "
-                f"{len(columns[first])}."
+                f"The column {name!r} has {len(column)} rows, {first!r} has {len(columns[first])}."
             )
     return columns
 

@@ -27,9 +27,7 @@ def draw_rows(network: Network, rows: int, seed: int) -> dict[str, list]:
     rng = np.random.default_rng(seed)
     cells = rng.choice(joint.size, rows, p=joint.ravel())
     codes = np.array(np.unravel_index(cells, joint.shape))
-    return {
-        name: [network.states[v][s] for s in codes[v]] for v, name in enumerate(network.names)
-    }
+    return {name: [network.states[v][s] for s in codes[v]] for v, name in enumerate(network.names)}
 
 
 def with_holes(columns: dict, share: float, seed: int) -> dict:

@@ -51,7 +51,7 @@ def check_expectations(cls, network, limit: int, oracle=brute_oracle, seed: int 
     table = read_table(columns, network.names, states)
     skeleton = read_skeleton(network)
     expectations = cls(skeleton, table, oracle, limit)
-    value, counts = expectations.evaluate([f for f in skeleton.start or ()])
+    value, counts = expectations.evaluate(skeleton.start or ())
     expected_value, expected = expected_by_hand(skeleton.network(skeleton.start or ()), table)
     assert value == pytest.approx(expected_value, rel=1e-10)
     for learned, true in zip(counts, expected, strict=True):

@@ -126,9 +126,7 @@ def test_marginal_likelihood_is_the_product_of_predictions():
 
 def test_k2_is_the_factorial_formula():
     counts = np.array([[2.0, 3.0], [0.0, 1.0]])
-    logs = sum(
-        gammaln(2) - gammaln(row.sum() + 2) + gammaln(row + 1).sum() for row in counts
-    )
+    logs = sum(gammaln(2) - gammaln(row.sum() + 2) + gammaln(row + 1).sum() for row in counts)
     prior = pseudo_counts("K2", 1.0, counts.shape)
     assert log_marginal_likelihood(counts, prior) == pytest.approx(logs)
 
@@ -226,7 +224,7 @@ def test_holes_are_refused_with_the_cure():
 def test_too_many_parents_name_the_variable():
     names = [f"p{k}" for k in range(30)]
     data = {name: [0, 1] for name in [*names, "child"]}
-    with pytest.raises(TooLargeError, match="table of 'child'.*fewer parents"):
+    with pytest.raises(TooLargeError, match=r"table of 'child'.*fewer parents"):
         fit_network([(name, "child") for name in names], MaximumLikelihood(), data)
 
 

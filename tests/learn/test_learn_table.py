@@ -97,7 +97,7 @@ def test_counts_agree_with_a_loop():
 def test_a_table_too_large_names_its_variables():
     codes = np.zeros((1, 40), dtype=np.int32)
     table = Table(tuple(f"v{k}" for k in range(40)), ((0, 1),) * 40, codes, np.ones(1))
-    with pytest.raises(TooLargeError, match="'v0'.*cells"):
+    with pytest.raises(TooLargeError, match=r"'v0'.*cells"):
         table.counts(range(40))
 
 
@@ -134,7 +134,7 @@ def test_an_empty_column_without_states_is_refused():
 
 
 def test_a_continuous_column_is_refused():
-    with pytest.raises(DataError, match="'x' has 100 different values.*continuous"):
+    with pytest.raises(DataError, match=r"'x' has 100 different values.*continuous"):
         read_table({"x": np.random.default_rng(0).normal(size=100)})
 
 

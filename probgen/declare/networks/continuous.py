@@ -23,6 +23,7 @@ __all__ = [
     "continuous_program",
     "functional_program",
     "gaussian_program",
+    "program_of",
     "read_gaussian",
 ]
 
@@ -198,7 +199,7 @@ def gaussian_program(network: GaussianNetwork) -> Callable[..., dict[str, Any]]:
     return row_program(network.title, nodes)
 
 
-def _normal(network: GaussianNetwork, v: int) -> Callable[[Mapping[Hashable, Any]], Any]:
+def _normal(network: GaussianNetwork, v: int) -> Callable[..., Any]:
     import pyro.distributions as dist
     import torch
 
@@ -207,7 +208,7 @@ def _normal(network: GaussianNetwork, v: int) -> Callable[[Mapping[Hashable, Any
     intercept = torch.tensor(network.intercepts[v], dtype=torch.float64)
     deviation = float(network.standard_deviations[v])
 
-    def conditional(values: Mapping[Hashable, Any]) -> Any:
+    def conditional(values: Mapping[Hashable, Any], _: Mapping[str, Any]) -> Any:
         mean = intercept
         for parent, weight in zip(given, weights, strict=True):
             mean = mean + weight * values[parent]
@@ -225,6 +226,18 @@ def functional_program(
     return build(model, prior_fn)
 
 
+def program_of(model: Any) -> Callable[..., dict[str, Any]]:
+    """The Pyro program of a `GaussianNetwork`, or of pgmpy's linear-Gaussian or functional one."""
+    if isinstance(model, GaussianNetwork):
+        return gaussian_program(model)
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    if "LinearGaussianBayesianNetwork" in kinds:
+        return gaussian_program(read_gaussian(model))
+    if "FunctionalBayesianNetwork" in kinds:
+        return functional_program(model)
+    raise ModelError(f"{type(model).__name__} is no continuous network.")
+
+
 def continuous_program(
     model: Any, data: Mapping[Any, Any] | None = None
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -237,14 +250,8 @@ def continuous_program(
     """
     from probgen.declare.networks.row_program import row_data
 
-    kinds = {kind.__name__ for kind in type(model).__mro__}
-    if "FunctionalBayesianNetwork" in kinds:
-        program, names = functional_program(model), tuple(model.nodes)
-    elif isinstance(model, GaussianNetwork) or "LinearGaussianBayesianNetwork" in kinds:
-        network = model if isinstance(model, GaussianNetwork) else read_gaussian(model)
-        program, names = gaussian_program(network), network.names
-    else:
-        raise ModelError(f"{type(model).__name__} is no continuous network.")
+    program = program_of(model)
+    names = model.names if isinstance(model, GaussianNetwork) else tuple(model.nodes)
     if data is not None and not hasattr(data, "items"):
         raise DataError(f"data must map nodes to values, not be {type(data).__name__}.")
     labels = dict(zip(names, distinct_labels(names), strict=True))
@@ -264,10 +271,13 @@ def _try(program: Callable[..., Any], given: dict[str, Any]) -> None:
             poutine.trace(program).get_trace(**given).compute_log_prob()
     except ProbgenError:
         raise
-    except Exception as error:
+    except Exception as raised:
+        error: BaseException = raised
+        while error.__cause__ is not None:  # Pyro raises anew, with the shapes of the trace
+            error = error.__cause__
         where = " ".join(getattr(error, "__notes__", ()))
         raise ModelError(
             f"{program.__name__!r} failed {where}: {type(error).__name__}: {error}. Functions "
             "get tensors by parent's name, with all rows at once: compute with torch, and "
             "branch with torch.where."
-        ) from error
+        ) from raised

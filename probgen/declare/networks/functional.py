@@ -44,25 +44,20 @@ def functional_program(
         cycle = " -> ".join(str(edge[0]) for edge in nx.find_cycle(graph))
         raise ModelError(f"The network has a cycle: {cycle}. Remove an edge.")
     labels = dict(zip(order, distinct_labels(order), strict=True))
-    priors: dict[str, torch.Tensor] = {}
 
-    def draw_priors() -> None:
-        priors.clear()
-        for name, distribution in (prior_fn or dict)().items():
-            priors[name] = pyro.sample(name, distribution)
+    def draw_priors() -> dict[str, torch.Tensor]:
+        return {name: pyro.sample(name, prior) for name, prior in (prior_fn or dict)().items()}
 
     nodes = []
     for name in nx.topological_sort(graph):
         cpd = _cpd(model, graph, name)
-        function = cpd.fn
-        if prior_fn is not None:
-            function = functools.partial(cpd.fn, priors)
-        elif _takes_priors(cpd.fn):
+        if prior_fn is None and _takes_priors(cpd.fn):
             raise ModelError(
                 f"The function of the node {name!r} takes (priors, parents): pass prior_fn."
             )
-        nodes.append(Node(name, labels[name], functools.partial(_conditional, cpd, function)))
-    return row_program(type(model).__name__, nodes, draw_priors if prior_fn is not None else None)
+        conditional = functools.partial(_conditional, cpd, prior_fn is not None)
+        nodes.append(Node(name, labels[name], conditional))
+    return row_program(type(model).__name__, nodes, draw_priors)
 
 
 def _cpd(model: Any, graph: nx.DiGraph, name: Hashable) -> Any:
@@ -90,9 +85,13 @@ def _takes_priors(function: Callable[..., Any]) -> bool:
 
 
 def _conditional(
-    cpd: Any, function: Callable[[Any], Any], values: Mapping[Hashable, torch.Tensor]
+    cpd: Any,
+    with_priors: bool,
+    values: Mapping[Hashable, torch.Tensor],
+    priors: Mapping[str, torch.Tensor],
 ) -> Any:
     """The distribution of a node given the values of the nodes before it."""
+    function = functools.partial(cpd.fn, priors) if with_priors else cpd.fn
     parents = {parent: values[parent] for parent in cpd.parents}
     made = function(parents) if parents else _root(function)
     if not hasattr(made, "log_prob") or not hasattr(made, "event_shape"):

@@ -36,12 +36,16 @@ def load_network(spec: str | Path) -> Network:
 
 def _near_files(path: Path) -> str:
     """A hint: network files beside it with like names, else a bundled network of that name."""
-    folder = path.parent
-    there = [p.name for p in folder.iterdir() if is_network_file(p)] if folder.is_dir() else []
-    near = difflib.get_close_matches(path.name, there, 3)
+    folder, stem = path.parent, _stem(path)
+    there = [p for p in folder.iterdir() if is_network_file(p)] if folder.is_dir() else []
+    near = difflib.get_close_matches(stem, {_stem(p) for p in there}, 3)
     if near:
-        return f" Did you mean {' or '.join(str(folder / name) for name in near)}?"
-    stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+        files = sorted(str(p) for p in there if _stem(p) in near)[:3]
+        return f" Did you mean {' or '.join(files)}?"
     if stem in bundled_names():
         return f' A network of that name is bundled: load_network("{stem}").'
     return ""
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rsplit(".", 1)[0]

@@ -17,7 +17,7 @@ from probgen.declare.network import Factor, Network
 from probgen.declare.networks.origin import IN_MEMORY, Origin
 from probgen.errors import ModelError
 
-__all__ = ["NamedTable", "agreed_states", "assemble"]
+__all__ = ["ROUNDING", "NamedTable", "agreed_states", "assemble"]
 
 ROUNDING = 1e-2
 """Columns of conditional tables may miss one by this much: files print few digits."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyro
 import torch
 
 from probgen.declare.network import distinct_labels
+from probgen.declare.networks.unknown_names import unknown_node
 from probgen.errors import DataError
 
 __all__ = ["Node", "row_data", "row_program"]
@@ -28,24 +28,25 @@ ROWS = "row"
 class Node:
     """A node of a continuous network: its name, its site, and its conditional distribution.
 
-    `conditional` maps the values of the nodes before it, by name, to a Pyro distribution, or to
-    a tensor for a node that is a function of its parents.
+    `conditional(values, shared)` turns the values of the nodes before it, by name, and what the
+    rows share into a Pyro distribution, or a tensor for a node that is a function of its parents.
     """
 
     name: Hashable
     label: str
-    conditional: Callable[[Mapping[Hashable, torch.Tensor]], Any]
+    conditional: Callable[[Mapping[Hashable, torch.Tensor], Mapping[str, torch.Tensor]], Any]
 
 
 def row_program(
     title: str,
     nodes: Sequence[Node],
-    shared: Callable[[], None] | None = None,
+    draw_shared: Callable[[], Mapping[str, torch.Tensor]] = dict,
 ) -> Callable[..., dict[str, torch.Tensor]]:
     """A Pyro program that samples `nodes` in order; data go in by label.
 
     Data are numbers, or arrays whose first axis is the rows: then all nodes are inside a plate
-    named "row", and those without data are latent per row. `shared` runs before the plate.
+    named "row", and those without data are latent per row. `draw_shared` samples before the
+    plate what all rows have in common.
     """
     labels = [node.label for node in nodes]
     plate = distinct_labels([*labels, ROWS])[-1]
@@ -53,12 +54,11 @@ def row_program(
     def program(**data: Any) -> dict[str, torch.Tensor]:
         given = row_data(title, {label: label for label in labels}, data)
         counts = {len(value) for value in given.values() if value.dim()}
-        if shared is not None:
-            shared()
+        shared = draw_shared()
         values: dict[Hashable, torch.Tensor] = {}
         with pyro.plate(plate, counts.pop()) if counts else contextlib.nullcontext():
             for node in nodes:
-                values[node.name] = _sample(node, values, given.get(node.label))
+                values[node.name] = _sample(node, values, shared, given.get(node.label))
         return {node.label: values[node.name] for node in nodes}
 
     program.__name__ = program.__qualname__ = title
@@ -67,10 +67,13 @@ def row_program(
 
 
 def _sample(
-    node: Node, values: Mapping[Hashable, torch.Tensor], given: torch.Tensor | None
+    node: Node,
+    values: Mapping[Hashable, torch.Tensor],
+    shared: Mapping[str, torch.Tensor],
+    given: torch.Tensor | None,
 ) -> torch.Tensor:
     try:
-        made = node.conditional(values)
+        made = node.conditional(values, shared)
     except Exception as error:
         error.add_note(f"in the distribution of the node {node.name!r}")
         raise
@@ -94,11 +97,9 @@ def row_data(
     an unknown node, text, missing values, or lengths that differ.
     """
     given: dict[str, torch.Tensor] = {}
-    for name, value in (data or {}).items():
+    for name, value in ({} if data is None else data).items():
         if name not in labels:
-            close = get_close_matches(str(name), map(str, labels), n=3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "."
-            raise DataError(f"{title!r} has no node {name!r}{hint}")
+            raise DataError(unknown_node(title, name, labels))
         if value is not None:
             given[labels[name]] = _numbers(name, value)
     lengths = {label: len(value) for label, value in given.items() if value.dim()}

@@ -20,8 +20,9 @@ import pyro.distributions as dist
 import torch
 
 from probgen.declare.network import Network, distinct_labels
-from probgen.declare.networks.continuous import GaussianNetwork, gaussian_program
+from probgen.declare.networks.continuous import program_of
 from probgen.declare.networks.evidence import resolve_evidence
+from probgen.declare.networks.kinds import is_continuous
 from probgen.errors import ModelError
 
 __all__ = ["to_pyro"]
@@ -30,9 +31,10 @@ LOG_STATES = "log_states"
 """The factor of a Markov network's program that makes its log evidence the log partition."""
 
 
-def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch.Tensor]]:
+def to_pyro(network: Any) -> Callable[..., dict[str, torch.Tensor]]:
     """A Pyro program with one sample site per variable of `network`, named by its label.
 
+    `network` is a `Network`, a `GaussianNetwork`, or any model of pgmpy.
     Evidence goes in by keyword, by the name or the number of a state (names win where both
     fit), or by one likelihood per state; None or no keyword leaves a variable latent. The
     program returns all values by label.
@@ -42,8 +44,8 @@ def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch
     uniform, one `pyro.factor` per table follows, and the factor "log_states" takes the uniform
     densities out: the log evidence of the program (nats) is the log partition function, but
     running it forward does not draw from the network. A variable with a single state is a
-    deterministic site. A `GaussianNetwork` gives `Normal` sites;
-    see `probgen.declare.networks.continuous.gaussian_program`.
+    deterministic site. Continuous networks take numbers or columns as data; see
+    `gaussian_program` and `functional_program` in `probgen.declare.networks.continuous`.
 
     Raises `ModelError` for a cyclic network; the program raises `DataError` for evidence that
     names no variable or state.
@@ -56,8 +58,12 @@ def to_pyro(network: Network | GaussianNetwork) -> Callable[..., dict[str, torch
         {'coin': tensor(1)}
 
     """
-    if isinstance(network, GaussianNetwork):
-        return gaussian_program(network)
+    if is_continuous(network):
+        return program_of(network)
+    if not isinstance(network, Network):
+        from probgen.declare.networks.pgmpy_models import read_network
+
+        network = read_network(network)
     run = _bayesian(network) if network.kind == "bayesian" else _markov(network)
     labels = network.labels()
 

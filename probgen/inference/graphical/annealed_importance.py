@@ -17,7 +17,8 @@ import numpy as np
 from probgen.errors import OptionError, SamplingError
 from probgen.inference.graphical.annealed_walk import Walk, target_draws
 from probgen.inference.graphical.annealed_weights import Weights
-from probgen.inference.graphical.ladder_path import Path, field_base, uniform_base
+from probgen.inference.graphical.ladder_base import field_base, uniform_base
+from probgen.inference.graphical.ladder_path import Path
 from probgen.inference.graphical.ladder_pilot import pilot
 from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
 from probgen.targets.factors import Factors
@@ -92,7 +93,7 @@ class AnnealedImportance:
         self._refuse(weights, plan)
         forward = time.perf_counter()
         summary: dict[str, Any] = {
-            "engine": "native",
+            "engine": path.engine,
             "seconds_pilot": ready - started,
             "seconds_forward": forward - ready,
             "log_evidence": factors.log_constant + weights.log_mean,
@@ -101,12 +102,14 @@ class AnnealedImportance:
             "betas": len(positions) - 1,
             "schedule": self.schedule,
             "base": self.base,
-            "notes": [],
+            "notes": path.notes,
         }
         marginals = _marginals(path, states, weights)
         draws, stats = walk.follow(states, weights)
         if self.reverse:
+            notes = summary["notes"]
             summary |= self._from_above(walk, states, weights)
+            summary["notes"] = notes + summary["notes"]
             summary["seconds_reverse"] = time.perf_counter() - forward
         summary["variable_updates"] = walk.updates
         return GraphResult(marginals, draws, stats, summary)
@@ -119,7 +122,7 @@ class AnnealedImportance:
                 plan.progress(int(1000 * s), 1000, "pilot")
 
         fields = self.base == "fields"
-        path = Path(factors, field_base(factors) if fields else uniform_base(factors.cards))
+        path = Path(factors, field_base(factors) if fields else uniform_base(factors))
         even = np.linspace(0, 1, self.betas + 1)
         if self.schedule == "linear":
             return path, even

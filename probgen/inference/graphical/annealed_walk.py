@@ -58,7 +58,7 @@ class Walk:
         if not self.plan.draws:
             return None, {}
         current = self.resample(states, weights)
-        draws = np.empty((self.plan.chains, self.plan.draws, len(states)), dtype=np.uint8)
+        draws = np.empty((self.plan.chains, self.plan.draws, len(states)), dtype=states.dtype)
         key = self.new_key()
         for d in range(self.plan.draws):
             self.sweep(current, 1.0, key, d, 1)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 
 from probgen.declare.networks.continuous import GaussianNetwork
+from probgen.declare.networks.unknown_names import unknown_node
 from probgen.errors import DataError, EvidenceError
 
 __all__ = ["GaussianPosterior", "condition_gaussian"]
@@ -133,9 +133,7 @@ def _values(network: GaussianNetwork, evidence: Mapping[Hashable, float]) -> dic
     found = {}
     for name, value in evidence.items():
         if name not in network.position:
-            close = get_close_matches(str(name), map(str, network.names), n=3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "."
-            raise DataError(f"{network.title!r} has no node {name!r}{hint}")
+            raise DataError(unknown_node(network.title, name, network.names))
         if value is None:
             continue
         try:

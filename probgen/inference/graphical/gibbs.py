@@ -9,16 +9,22 @@ from __future__ import annotations
 import hashlib
 import time
 import warnings
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from probgen.errors import OptionError
 from probgen.inference.graphical.gibbs_run import GibbsRun
 from probgen.inference.graphical.method import GraphPlan, GraphResult
-from probgen.inference.graphical.sweeps.engine import Blocked, Sweeps, open_sweeper
+from probgen.inference.graphical.sweeps.clusters import Clustered, small_blocks
+from probgen.inference.graphical.sweeps.engine import Blocked, open_sweeper
+from probgen.inference.graphical.sweeps.protocol import Sweeps
 from probgen.targets.factors import Factors
+
+if TYPE_CHECKING:
+    from probgen.inference.graphical.blocks.plan import BlockPlan
 
 __all__ = ["Gibbs", "ReducibleWarning"]
 
@@ -79,12 +85,9 @@ class Gibbs:
         """
         started = time.perf_counter()
         notes: list[str] = []
-        single, note = open_sweeper(factors, self.device)
-        sweeps, reducible = self._with_blocks(factors, single, notes)
-        if note:
-            notes.append(note)
+        sweeps, reducible = self._sweeps(factors, notes)
         states = starting_states(factors, plan.chains, plan.seed)
-        states = np.ascontiguousarray(states, dtype=single.state_type)
+        states = np.ascontiguousarray(states, dtype=sweeps.state_type)
         every = self._kept_sweeps(factors, plan, notes)
         run = GibbsRun(factors, plan, sweeps, key_of(plan.seed), every)
         built = time.perf_counter() - started
@@ -96,30 +99,31 @@ class Gibbs:
             notes.append("The run was interrupted; the results are those of the draws made.")
         return result
 
-    def _with_blocks(
-        self, factors: Factors, single: Sweeps, notes: list[str]
-    ) -> tuple[Sweeps, bool]:
+    def _sweeps(self, factors: Factors, notes: list[str]) -> tuple[Sweeps, bool]:
         """The sweeps to make, and whether they may miss states."""
+
+        def open_noted(network: Factors) -> Sweeps:
+            sweeps, note = open_sweeper(network, self.device)
+            notes.extend([note] if note else [])
+            return sweeps
+
         if not has_zeros(factors):
-            return single, False
+            return open_noted(factors), False
         from probgen.inference.graphical.blocks.plan import plan_blocks, single_site_is_safe
-        from probgen.inference.graphical.blocks.sampler import BlockSampler
 
         if self.blocks == "none":
+            sweeps = open_noted(factors)
             reducible = not single_site_is_safe(factors)
             reason = "Zeros in the tables may trap updates of single variables: use blocks='auto'."
         else:
             plan = plan_blocks(factors)
             reducible, reason = not plan.irreducible, plan.reason
-            if plan.blocks:
-                members = np.unique(np.concatenate([np.asarray(b) for b in plan.blocks]))
-                blocks = BlockSampler(factors, plan)
-                single = Blocked(single, blocks, members, factors.cards)
+            sweeps = with_blocks(factors, plan, open_noted)
+            notes.extend([reason] if plan.blocks else [])
         if reducible:
             warnings.warn(reason, ReducibleWarning, stacklevel=4)
-        if reducible or isinstance(single, Blocked):
-            notes.append(reason)
-        return single, reducible
+            notes.extend([reason] if reason not in notes else [])
+        return sweeps, reducible
 
     def _kept_sweeps(self, factors: Factors, plan: GraphPlan, notes: list[str]) -> int:
         """Sweeps for each draw kept, so that all of them fit into memory."""
@@ -131,6 +135,22 @@ class Gibbs:
                 f"{MOST_DRAW_BYTES >> 20} MiB; marginals are from all of them."
             )
         return self.thin * more
+
+
+def with_blocks(
+    factors: Factors, plan: BlockPlan, open_sweeps: Callable[[Factors], Sweeps]
+) -> Sweeps:
+    """Sweeps that draw small blocks as single variables, and large ones by elimination."""
+    from probgen.inference.graphical.blocks.sampler import BlockSampler
+
+    small = small_blocks(factors, plan.blocks)
+    sweeps = Clustered(factors, small, open_sweeps) if small else open_sweeps(factors)
+    large = tuple(block for block in plan.blocks if block not in small)
+    if not large:
+        return sweeps
+    members = np.unique(np.concatenate([np.asarray(block) for block in large]))
+    blocks = BlockSampler(factors, replace(plan, blocks=large))
+    return Blocked(sweeps, blocks, members, factors.cards)
 
 
 def starting_states(factors: Factors, chains: int, seed: int) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from probgen.inference.graphical.method import GraphPlan, GraphResult
-from probgen.inference.graphical.sweeps.engine import Sweeps
 from probgen.inference.graphical.sweeps.log_joint import LogJoint
+from probgen.inference.graphical.sweeps.protocol import Sweeps
 from probgen.inference.graphical.sweeps.streaming import StateCounts
 from probgen.targets.factors import Factors
 
@@ -26,41 +27,42 @@ class GibbsRun:
         self._key, self._every = key, every
         self._done = 0
         self._slice = 1
+        self._interrupted = False
+        self._worker = ThreadPoolExecutor(1)
 
     def draw(self, states: np.ndarray, thin: int) -> GraphResult:
         """Run from `states` (variable, chain); `plan.draws * thin` sweeps follow the warm-up.
 
-        Raises KeyboardInterrupt again when it came before the first draw.
+        Raises KeyboardInterrupt when it came before the first draw.
         """
+        with self._worker:
+            return self._draw(states, thin)
+
+    def _draw(self, states: np.ndarray, thin: int) -> GraphResult:
         plan, cards = self._plan, self._factors.cards
         kept = plan.draws * thin // self._every
         self._total = plan.warmup + kept * self._every
         draws = np.empty((kept, len(cards), plan.chains), dtype=states.dtype)
         counts = StateCounts(cards, plan.chains)
-        drawn, interrupted = 0, False
+        drawn = 0
         seconds = [time.perf_counter()] * 3
-        try:
-            self._advance(states, plan.warmup, "warm-up")
-            seconds[1] = time.perf_counter()
-            edges = np.linspace(0, kept, StateCounts.batches(plan.chains, kept) + 1).astype(int)
-            for begin, end in pairwise(edges):
-                drawn = int(begin)
-                while drawn < end:
-                    drawn += self._record(states, draws, drawn, int(end), counts)
-                counts.close()
-        except KeyboardInterrupt:
-            if not drawn:
-                raise
-            interrupted = True
+        self._advance(states, plan.warmup)
+        seconds[1] = time.perf_counter()
+        edges = np.linspace(0, kept, StateCounts.batches(plan.chains, kept) + 1).astype(int)
+        for end in map(int, edges[1:]):
+            while drawn < end and not self._interrupted:
+                drawn += self._record(states, draws, drawn, end, counts)
             counts.close()
         seconds[2] = time.perf_counter()
-        return self._result(draws[:drawn], counts, seconds, interrupted)
+        if self._interrupted and not drawn:
+            raise KeyboardInterrupt
+        return self._result(draws[:drawn], counts, seconds)
 
-    def _advance(self, states: np.ndarray, sweeps: int, phase: str) -> None:
+    def _advance(self, states: np.ndarray, sweeps: int) -> None:
         left = sweeps
-        while left:
+        while left and not self._interrupted:
             now = min(left, self._slice)
-            self._timed(states, now, phase)
+            self._timed("warm-up", now, states)
             left -= now
 
     def _record(
@@ -68,24 +70,28 @@ class GibbsRun:
     ) -> int:
         """Make some draws, at most up to `end`; return how many."""
         now = min(end - first, max(1, self._slice // self._every))
-        with counts.counting(now * self._every) as tally:
-            self._timed(states, now * self._every, "sampling", tally, draws[first : first + now])
+        self._timed(
+            "sampling", now * self._every, states,
+            counts=counts.counts, draws=draws[first : first + now],
+        )  # fmt: skip
+        counts.open_sweeps += now * self._every
         return now
 
-    def _timed(
-        self,
-        states: np.ndarray,
-        sweeps: int,
-        phase: str,
-        counts: np.ndarray | None = None,
-        draws: np.ndarray | None = None,
-    ) -> None:
-        """Make sweeps, and learn from them how many fit into a slice."""
+    def _timed(self, phase: str, sweeps: int, states: np.ndarray, **outputs: Any) -> None:
+        """Make sweeps, and learn from them how many fit into a slice.
+
+        They run in another thread, so that an interrupt does not fall into the midst of them.
+        """
         started = time.perf_counter()
-        self._sweeps.sweep(
-            states, self._key, self._done, sweeps, threads=self._plan.threads,
-            counts=counts, draws=draws, thin=self._every,
+        work = self._worker.submit(
+            self._sweeps.sweep, states, self._key, self._done, sweeps,
+            threads=self._plan.threads, thin=self._every, **outputs,
         )  # fmt: skip
+        try:
+            work.result()
+        except KeyboardInterrupt:
+            self._interrupted = True
+            work.result()
         seconds = time.perf_counter() - started
         self._done += sweeps
         if seconds < SLICE_SECONDS / 2:
@@ -93,11 +99,12 @@ class GibbsRun:
         elif seconds > 2 * SLICE_SECONDS:
             self._slice = max(1, self._slice // 2)
         if self._plan.progress:
-            self._plan.progress(self._done, self._total, phase)
+            try:
+                self._plan.progress(self._done, self._total, phase)
+            except KeyboardInterrupt:
+                self._interrupted = True
 
-    def _result(
-        self, draws: np.ndarray, counts: StateCounts, seconds: list[float], interrupted: bool
-    ) -> GraphResult:
+    def _result(self, draws: np.ndarray, counts: StateCounts, seconds: list[float]) -> GraphResult:
         log_joint = LogJoint(self._factors)(draws)
         return GraphResult(
             marginals=counts.marginals(),
@@ -108,6 +115,6 @@ class GibbsRun:
                 "seconds_sampling": seconds[2] - seconds[1],
                 "sweeps": self._done,
                 "variable_updates": self._sweeps.update_count,
-                "interrupted": interrupted,
+                "interrupted": self._interrupted,
             },
         )

@@ -1,10 +1,10 @@
 """The path from independent variables to a network, for tempering and annealing.
 
 At position s of the path a state has the unnormalised log density
-    (1 - s) log q(x) + s E(x) - p(s) V(x),
+    (1 - s) log q(x) + s E(x) + log(1 - s) V(x),
 with q a product of independent, normalised distributions, E the sum of the log tables with their
-zeros filled, and V the number of zeros that x hits. The penalty p(s) = -4 log(1 - s) grows from 0
-to infinity, so that all states are possible on the way and those of probability zero fade out.
+zeros filled, and V the number of zeros that x hits. All states are possible on the way, and those
+of probability zero fade out towards its end.
 """
 
 from __future__ import annotations
@@ -18,64 +18,39 @@ from itertools import pairwise
 
 import numpy as np
 
-from probgen.errors import EvidenceError
+from probgen.errors import BuildError, EvidenceError, OptionError
 from probgen.inference.graphical.method import state_offsets
+from probgen.inference.graphical.sweeps.engine import open_sweeper
 from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.inference.graphical.sweeps.native import NativeModel
+from probgen.inference.graphical.sweeps.protocol import Sweeps
 from probgen.inference.graphical.sweeps.sweeper import TABLE_BUDGET, Sweeper
 from probgen.targets.factors import Factors
 
-__all__ = ["Path", "Statistics", "field_base", "uniform_base"]
+__all__ = ["Path", "Statistics"]
 
-_UNIFORM_SHARE = 0.01
 _MERGE = 256
-"""Entries up to which tables are merged: more makes sweeps faster and each step slower."""
-_FADING = 4.0
-"""A zero has weight (1 - s)**4: about 0.02 where half the path is done."""
+"""Entries up to which tables are merged: more makes sweeps faster and each position slower."""
 
 
-def penalty(s: float) -> float:
-    """Log weight, with a minus, of each zero that a state hits at position s."""
-    return math.inf if s >= 1 else -_FADING * math.log1p(-s)
-
-
-def uniform_base(cards: np.ndarray) -> np.ndarray:
-    """Uniform log probabilities of the states of every variable, flat."""
-    return np.concatenate([*(np.full(card, -math.log(card)) for card in cards), np.zeros(0)])
-
-
-def field_base(factors: Factors) -> np.ndarray:
-    """Log probabilities of the states of every variable by its own factors alone, flat.
-
-    A hundredth is uniform, so that no state is lost. Marginals found by a run at the network
-    would be nearer to it, but dangerous: seen from one mode, they hide the others.
-    """
-    fields = [np.zeros(card) for card in factors.cards]
-    for scope, table in zip(factors.scopes, factors.log_tables, strict=True):
-        if len(scope) == 1 and np.isfinite(table).any():
-            fields[scope[0]] = fields[scope[0]] + table
-    base = [np.zeros(0)]
-    for field in fields:
-        top = field.max()
-        weights = np.exp(field - top) if np.isfinite(top) else np.ones(len(field))
-        mixed = (1 - _UNIFORM_SHARE) * weights / weights.sum() + _UNIFORM_SHARE / len(field)
-        base.append(np.log(mixed))
-    return np.concatenate(base)
+def _fading(s: float) -> float:
+    """Log weight of each zero that a state hits at position s < 1."""
+    return math.log1p(-s)
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the path needs to know of states: gain = E - log q (nats), and zeros hit, (C,) each."""
+    """What the path needs to know of states: gain = E - log q (nats), and zeros hit."""
 
     gain: np.ndarray
     zeros: np.ndarray
 
     def step(self, start: float, stop: float) -> np.ndarray:
-        """Log density at `stop` less that at `start`, (C,); start < 1."""
+        """Log density at `stop` less that at `start` < 1."""
         change = (stop - start) * self.gain
         if stop >= 1:
             return np.where(self.zeros > 0, -np.inf, change)
-        return change - (penalty(stop) - penalty(start)) * self.zeros
+        return change + (_fading(stop) - _fading(start)) * self.zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,116 +63,135 @@ class Path:
     factors: Factors
     base: np.ndarray
 
+    def __post_init__(self) -> None:
+        """Refuse factors without a possible state; raises `EvidenceError`."""
+        for scope, table in zip(self.factors.scopes, self.factors.log_tables, strict=True):
+            if not np.isfinite(table).any():
+                names = ", ".join(repr(self.factors.name(v)) for v in scope)
+                given = self.factors.describe_evidence()
+                told = f" with the evidence {given}" if given else ""
+                raise EvidenceError(f"Impossible: no state of ({names}) is left{told}.")
+
+    @property
+    def state_type(self) -> type:
+        """Of states: uint8, or uint16 for more than 256."""
+        return np.uint8 if max(self.factors.cards, default=1) <= 256 else np.uint16
+
     @cached_property
     def offsets(self) -> np.ndarray:
         """Where each variable's states begin in `base`."""
         return state_offsets(self.factors.cards)
 
-    @cached_property
-    def _filled(self) -> tuple[np.ndarray, ...]:
-        """Tables whose zeros hold the least finite entry instead."""
-        return tuple(_fill(self.factors, f) for f in range(len(self.factors.scopes)))
+    @property
+    def engine(self) -> str:
+        """What makes the sweeps: "native" or "torch"."""
+        return self._network_sweeps[0].name
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the engine."""
+        note = self._network_sweeps[1]
+        return [note] if note else []
+
+    def sweeper(self, s: float) -> Sweeps:
+        """Gibbs sweeps that leave the density at position s invariant."""
+        if s >= 1:
+            return self._network_sweeps[0]
+        filled, impossible = self._flat_tables
+        own = (1 - s) * self.base
+        tables = np.concatenate([s * filled + _fading(s) * impossible, own])
+        if self._pattern is None:
+            from probgen.inference.graphical.sweeps.torch_sweeps import TorchSweeper
+
+            return TorchSweeper(replace(self._extended, log_tables=self._shaped(tables)))
+        # Colours and merging do not depend on the tables; only these are built anew.
+        sweeper = copy(self._pattern)
+        flat = replace(self._extended.flat, log_tables=tables)
+        merge = self._pattern.native.merge
+        sweeper.native = NativeModel(flat, sweeper.order, merge, TABLE_BUDGET, True)
+        return sweeper
+
+    def statistics(self, states: np.ndarray) -> Statistics:
+        """Of `states` (..., n, C): (..., C) each."""
+        gain = self._gain(states)
+        zeros = np.zeros_like(gain) if self._zeros is None else self._zeros(states)
+        return Statistics(gain, zeros)
+
+    def draw_base(self, chains: int, seed: Sequence[int]) -> np.ndarray:
+        """Exact draws from q, (n, C)."""
+        rng = np.random.default_rng(seed)
+        states: np.ndarray = np.empty((len(self.factors.cards), chains), self.state_type)
+        for v, (a, b) in enumerate(pairwise(self.offsets)):
+            below = np.cumsum(np.exp(self.base[a:b]))[:-1]
+            states[v] = np.searchsorted(below, rng.random(chains), side="right")
+        return states
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether some states are impossible."""
+        return bool(self._flat_tables[1].any())
 
     @cached_property
-    def _impossible(self) -> tuple[np.ndarray, ...]:
-        return tuple(np.isneginf(table) for table in self.factors.log_tables)
+    def _network_sweeps(self) -> tuple[Sweeps, str]:
+        return open_sweeper(self.factors)
 
     @cached_property
-    def _unaries(self) -> tuple[np.ndarray, ...]:
-        cuts = self.offsets
-        return tuple(self.base[a:b] for a, b in pairwise(cuts))
+    def _pattern(self) -> Sweeper | None:
+        try:
+            return Sweeper(self._extended, merge=_MERGE)
+        except (BuildError, OptionError):
+            return None
 
     @cached_property
-    def extended(self) -> Factors:
+    def _extended(self) -> Factors:
         """The factors and one of a single variable for each, which holds q."""
         factors = self.factors
         own = tuple((v,) for v in range(len(factors.cards)))
         return replace(
             factors,
             scopes=factors.scopes + own,
-            log_tables=self._filled + self._unaries,
+            log_tables=factors.log_tables
+            + tuple(self.base[a:b] for a, b in pairwise(self.offsets)),
             children=factors.children + (None,) * len(own),
+            log_constant=0.0,
         )
-
-    @property
-    def has_zeros(self) -> bool:
-        """Whether some states are impossible."""
-        return any(table.any() for table in self._impossible)
-
-    def sweeper(self, s: float) -> Sweeper:
-        """Gibbs sweeps that leave the density at position s invariant."""
-        if s >= 1:
-            return self._target_sweeper
-        filled, impossible = self._flat_tables
-        tables = s * filled - penalty(s) * impossible
-        flat = replace(
-            self.extended.flat, log_tables=np.concatenate([tables, (1 - s) * self.base])
-        )
-        # Colours and merging do not depend on the tables; only these are built anew.
-        sweeper = copy(self._pattern)
-        pattern = sweeper.native
-        sweeper.native = NativeModel(flat, sweeper.order, pattern.merge, TABLE_BUDGET, True)
-        return sweeper
-
-    @cached_property
-    def _target_sweeper(self) -> Sweeper:
-        return Sweeper(self.factors)
-
-    @cached_property
-    def _pattern(self) -> Sweeper:
-        return Sweeper(self.extended, merge=_MERGE)
 
     @cached_property
     def _flat_tables(self) -> tuple[np.ndarray, np.ndarray]:
-        none = [np.zeros(0)]
-        filled = np.concatenate([table.ravel() for table in self._filled] or none)
-        impossible = np.concatenate([table.ravel() for table in self._impossible] or none)
-        return filled, impossible.astype(np.float64)
+        """The tables with zeros filled by the least finite entry, and where the zeros are."""
+        filled, impossible = [np.zeros(0)], [np.zeros(0)]
+        for table in self.factors.log_tables:
+            finite = np.isfinite(table)
+            filled.append(np.where(finite, table, table[finite].min()).ravel())
+            impossible.append(np.where(finite, 0.0, 1.0).ravel())
+        return np.concatenate(filled), np.concatenate(impossible)
+
+    def _shaped(self, tables: np.ndarray) -> tuple[np.ndarray, ...]:
+        shapes = [table.shape for table in self._extended.log_tables]
+        cuts = self._extended.flat.table_offsets
+        return tuple(
+            tables[a:b].reshape(shape)
+            for (a, b), shape in zip(pairwise(cuts), shapes, strict=True)
+        )
 
     @cached_property
     def _gain(self) -> LogJoint:
-        tables = self._filled + tuple(-unary for unary in self._unaries)
-        return LogJoint(replace(self.extended, log_tables=tables, log_constant=0.0))
+        tables = np.concatenate([self._flat_tables[0], -self.base])
+        return LogJoint(replace(self._extended, log_tables=self._shaped(tables)))
 
     @cached_property
     def _zeros(self) -> LogJoint | None:
-        hit = [f for f, table in enumerate(self._impossible) if table.any()]
+        factors = self.factors
+        hit = [f for f, table in enumerate(factors.log_tables) if np.isneginf(table).any()]
         if not hit:
             return None
-        factors = self.factors
         return LogJoint(
             replace(
                 factors,
                 scopes=tuple(factors.scopes[f] for f in hit),
-                log_tables=tuple(self._impossible[f].astype(np.float64) for f in hit),
+                log_tables=tuple(np.where(np.isfinite(factors.log_tables[f]), 0.0, 1.0)
+                                 for f in hit),
                 children=(None,) * len(hit),
                 log_constant=0.0,
             )
-        )
-
-    def statistics(self, states: np.ndarray) -> Statistics:
-        """Of `states` (n, C)."""
-        gain = self._gain(states)
-        zeros = np.zeros_like(gain) if self._zeros is None else self._zeros(states)
-        return Statistics(gain, zeros)
-
-    def draw_base(self, chains: int, seed: Sequence[int]) -> np.ndarray:
-        """Exact draws from q, (n, C) uint8."""
-        rng = np.random.default_rng(seed)
-        states = np.empty((len(self.factors.cards), chains), dtype=np.uint8)
-        for v, unary in enumerate(self._unaries):
-            below = np.cumsum(np.exp(unary))[:-1]
-            states[v] = np.searchsorted(below, rng.random(chains), side="right")
-        return states
-
-
-def _fill(factors: Factors, f: int) -> np.ndarray:
-    table = factors.log_tables[f]
-    finite = np.isfinite(table)
-    if not finite.any():
-        names = ", ".join(repr(factors.name(v)) for v in factors.scopes[f])
-        raise EvidenceError(
-            f"Impossible evidence: no state of ({names}) is left with "
-            f"{factors.describe_evidence() or 'the tables as they are'}."
-        )
-    return np.where(finite, table, table[finite].min())
+        )  # fmt: skip

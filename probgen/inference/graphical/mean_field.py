@@ -35,7 +35,8 @@ _PENALTIES = (5.0, 10.0, 20.0, 40.0, 80.0)
 _SWEEPS_PER_STEP = 3
 _NO_MASS = 1e-6
 """Probabilities below this become zero before zeros of the tables count in full."""
-_SLICE = 20
+_SLICE_SECONDS = 0.2
+"""Native calls are cut into slices of about this length, so that Ctrl-C is heard."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,17 @@ class MeanField:
     def _finish(
         self, engine: ExpectationEngine, tables: Splitting, beliefs: np.ndarray, sweeps: int
     ) -> _Fit:
-        change, done = np.inf, 0
+        change, done, sweeps_at_once = np.inf, 0, 1
         while done < self.iterations and change >= self.tolerance:
+            begun = time.perf_counter()
             changes = engine.ascend(
                 tables, beliefs, power=1.0, penalty=np.inf,
-                sweeps=min(_SLICE, self.iterations - done), tolerance=self.tolerance,
+                sweeps=min(sweeps_at_once, self.iterations - done), tolerance=self.tolerance,
             )  # fmt: skip
             done += len(changes)
             change = float(changes[-1])
+            seconds = (time.perf_counter() - begun) / len(changes)
+            sweeps_at_once = int(np.clip(_SLICE_SECONDS / max(seconds, 1e-9), 1, 100))
         bound = engine.bound(tables, beliefs).value
         return _Fit(beliefs, bound, sweeps + done, change, change < self.tolerance)
 

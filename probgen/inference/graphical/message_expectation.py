@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, segments
+from probgen.inference.graphical.message_graph import MessageGraph, address, segments
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["Bound", "ExpectationEngine", "NativeExpectation", "NumpyExpectation", "Splitting"]
@@ -106,9 +106,9 @@ class NativeExpectation:
         """See `ExpectationEngine`."""
         changes = np.empty(sweeps)
         done = self._library.probgen_mean_field(
-            ctypes.byref(tables.graph.native), ctypes.byref(_native(tables)), _address(beliefs),
+            ctypes.byref(tables.graph.native), ctypes.byref(_native(tables)), address(beliefs),
             ctypes.c_double(power), ctypes.c_double(penalty), ctypes.c_int64(sweeps),
-            ctypes.c_double(tolerance), _address(changes),
+            ctypes.c_double(tolerance), address(changes),
         )  # fmt: skip
         return changes[:done]
 
@@ -116,8 +116,8 @@ class NativeExpectation:
         """See `ExpectationEngine`."""
         parts = np.empty(3)
         self._library.probgen_mean_field_bound(
-            ctypes.byref(tables.graph.native), ctypes.byref(_native(tables)), _address(beliefs),
-            _address(parts),
+            ctypes.byref(tables.graph.native), ctypes.byref(_native(tables)), address(beliefs),
+            address(parts),
         )  # fmt: skip
         return Bound(*parts.tolist())
 
@@ -126,10 +126,6 @@ def _native(tables: Splitting) -> _NativeTables:
     return _NativeTables(
         *(array.ctypes.data for array in (tables.finite, tables.forbidden, tables.has_zeros))
     )
-
-
-def _address(array: np.ndarray) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
 
 
 class NumpyExpectation:

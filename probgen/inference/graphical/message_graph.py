@@ -20,7 +20,7 @@ from probgen.inference.graphical.message_merge import merge_covered
 from probgen.inference.graphical.method import state_offsets
 from probgen.targets.factors import Factors
 
-__all__ = ["MessageGraph", "impossible", "message_graph"]
+__all__ = ["MessageGraph", "address", "impossible", "message_graph", "segments"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +115,13 @@ class MessageGraph:
         """Messages that say nothing."""
         return np.zeros(self.message_offsets[-1])
 
+    def random_messages(self, rng: np.random.Generator) -> np.ndarray:
+        """Messages that favour a random state of each variable, the same from all its factors."""
+        opinions = rng.normal(0.0, 3.0, int(self.state_offsets[-1]))
+        messages = opinions[self.message_variables]
+        tops = segments(np.maximum, messages, self.message_offsets)
+        return messages - np.repeat(tops, np.diff(self.message_offsets))
+
     @cached_property
     def _prefix_room(self) -> int:
         most = 1
@@ -156,6 +163,11 @@ class NativeGraph(ctypes.Structure):
             )
         ],
     )  # fmt: skip
+
+
+def address(array: np.ndarray) -> ctypes.c_void_p:
+    """Where an array's numbers are, for native code."""
+    return ctypes.c_void_p(array.ctypes.data)
 
 
 def message_graph(factors: Factors) -> MessageGraph:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, impossible
+from probgen.inference.graphical.message_graph import MessageGraph, address, impossible
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["NativeMessages", "open_messages"]
@@ -42,9 +42,9 @@ class NativeMessages:
         """
         residuals = np.empty(sweeps)
         done = self.library.probgen_pass_messages(
-            ctypes.byref(graph.native), _address(messages), int(maximum),
+            ctypes.byref(graph.native), address(messages), int(maximum),
             SCHEDULES.index(schedule), ctypes.c_double(damping), ctypes.c_int64(first),
-            ctypes.c_int64(sweeps), ctypes.c_double(tolerance), _address(residuals),
+            ctypes.c_int64(sweeps), ctypes.c_double(tolerance), address(residuals),
         )  # fmt: skip
         if done < 0:
             raise impossible(graph.factors, -1 - done)
@@ -58,8 +58,8 @@ class NativeMessages:
         factors = np.empty(graph.table_offsets[-1]) if with_factors else None
         log_partition = ctypes.c_double()
         status = self.library.probgen_beliefs(
-            ctypes.byref(graph.native), _address(messages), _address(variables),
-            None if factors is None else _address(factors), ctypes.byref(log_partition),
+            ctypes.byref(graph.native), address(messages), address(variables),
+            None if factors is None else address(factors), ctypes.byref(log_partition),
         )  # fmt: skip
         if status < 0:
             raise impossible(graph.factors, -1 - status)
@@ -68,22 +68,16 @@ class NativeMessages:
     def decode(self, graph: MessageGraph, messages: np.ndarray) -> np.ndarray:
         """A configuration from max-product messages, int32 (n,)."""
         states = np.zeros(len(graph.cards), dtype=np.int32)
-        self.library.probgen_decode(
-            ctypes.byref(graph.native), _address(messages), _address(states)
-        )
+        self.library.probgen_decode(ctypes.byref(graph.native), address(messages), address(states))
         return states
 
     def improve(self, graph: MessageGraph, states: np.ndarray, sweeps: int) -> np.ndarray:
         """`states` after up to `sweeps` sweeps of iterated conditional modes."""
         states = np.array(states, dtype=np.int32)
         self.library.probgen_improve(
-            ctypes.byref(graph.native), _address(states), ctypes.c_int64(sweeps)
+            ctypes.byref(graph.native), address(states), ctypes.c_int64(sweeps)
         )
         return states
-
-
-def _address(array: np.ndarray) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
 
 
 def open_messages(library: ctypes.CDLL | None = None) -> NativeMessages:

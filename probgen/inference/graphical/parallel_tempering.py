@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import numbers
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from probgen.errors import OptionError
-from probgen.inference.graphical.ladder_path import Path, field_base
+from probgen.inference.graphical.ladder_base import field_base
+from probgen.inference.graphical.ladder_path import Path
 from probgen.inference.graphical.ladder_pilot import pilot
 from probgen.inference.graphical.ladder_positions import expected_round_trips
 from probgen.inference.graphical.method import GraphPlan, GraphResult
@@ -24,6 +26,10 @@ from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.targets.factors import Factors
 
 __all__ = ["ParallelTempering"]
+
+
+_FEW_TRIPS = 20
+"""Round trips, of all ladders, below which a run is not to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,13 @@ class ParallelTempering:
 
     Example:
         >>> ParallelTempering(levels=8)
-        ParallelTempering(levels=8, target_swap=0.5, most_levels=64, sweeps=1)
+        ParallelTempering(levels=8, target_swap=0.5, most_levels=64, sweeps=4)
     """
 
     levels: int | None = None
     target_swap: float = 0.5
     most_levels: int = 64
-    sweeps: int = 1
+    sweeps: int = 4
     name: ClassVar[str] = "ParallelTempering"
     serves: ClassVar[tuple[str, ...]] = ("factors",)
     defaults: ClassVar[dict[str, int]] = {"chains": 64, "draws": 500, "warmup": 500}
@@ -73,20 +79,22 @@ class ParallelTempering:
         """Draw from the network as `plan` says; an iteration is `sweeps` sweeps and a swap."""
         started = time.perf_counter()
         path = Path(factors, field_base(factors))
-        first = pilot(path, plan.seed, plan.threads)
+        first = pilot(path, plan.seed)
         cold = cold_states(factors, first, plan)
-        run = Run(self, path, first, cold, plan)
-        ready = time.perf_counter()
-        run.warm_up()
-        warm = time.perf_counter()
-        run.sample()
+        with ThreadPoolExecutor(max(1, plan.threads)) as pool:
+            spread = pool.map if plan.threads > 1 else map
+            run = Run(self, path, first, cold, plan, spread)
+            ready = time.perf_counter()
+            run.warm_up()
+            warm = time.perf_counter()
+            run.sample()
         raw = run.raw[: run.done]
         return GraphResult(
-            marginals=run.means.marginals(),
+            marginals=run.counts.marginals(),
             states=np.ascontiguousarray(raw.transpose(2, 0, 1)),
             stats={"log_joint": np.ascontiguousarray(LogJoint(factors)(raw).T)},
             summary={
-                "engine": "native",
+                "engine": path.engine,
                 "seconds_pilot": ready - started,
                 "seconds_warmup": warm - ready,
                 "seconds_sampling": time.perf_counter() - warm,
@@ -102,7 +110,7 @@ def _ladder(factors: Factors, path: Path, run: Run, plan: GraphPlan) -> dict[str
     acceptance = run.acceptance
     trips = int(run.replicas.round_trips.sum())
     best = expected_round_trips(1 - acceptance, run.done) * plan.chains
-    notes = []
+    notes = path.notes
     found: dict[str, Any] = {
         "levels": len(run.replicas.positions),
         "positions": run.replicas.positions.tolist(),
@@ -111,11 +119,11 @@ def _ladder(factors: Factors, path: Path, run: Run, plan: GraphPlan) -> dict[str
         "round_trips": trips,
         "round_trips_at_best": best,
     }
-    if run.done and trips < plan.chains:
+    if run.done and trips < _FEW_TRIPS:
         notes.append(
-            f"The {plan.chains} ladders made {trips} round trips in all: states hardly travelled "
+            f"The {plan.chains} ladders made {trips} round trips in all: hardly any state came "
             "from the independent level to the network, so what the draws show may depend on "
-            "where they started. Take more draws, or more levels."
+            "where they started. Take more draws, or more sweeps."
         )
     if acceptance.size and acceptance.min() < 0.1:
         pair = int(acceptance.argmin())

@@ -6,6 +6,7 @@ direction, and crosses the ladder in a straight line instead of a random walk.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,16 +36,21 @@ class Replicas:
     """
 
     def __init__(
-        self, path: Path, positions: np.ndarray, cold: np.ndarray, seed: int, threads: int
+        self,
+        path: Path,
+        positions: np.ndarray,
+        cold: np.ndarray,
+        seed: int,
+        spread: Callable = map,
     ):
-        """`cold`: possible states of the network, (n, C) uint8."""
-        self.path, self.threads = path, threads
+        """`cold`: possible states of the network, (n, C); `spread`: `map`, or that of a pool."""
+        self.path, self._spread = path, spread
         self.chains = cold.shape[1]
-        self._rng = np.random.default_rng((seed % 2**128, 301))
-        self._seed = seed % 2**128
+        seed %= 2**128
+        self._rng = np.random.default_rng((seed, 301))
         levels = len(positions)
-        starts = [path.draw_base(self.chains, (self._seed, 302, r)) for r in range(levels - 1)]
-        self.states = [*starts, np.ascontiguousarray(cold)]
+        starts = [path.draw_base(self.chains, (seed, 302, r)) for r in range(levels - 1)]
+        self.states = np.stack([*starts, cold])
         self.iterations = 0
         self.place(positions)
 
@@ -52,55 +58,57 @@ class Replicas:
         """Move the levels; where there are more or fewer, take the states of the nearest."""
         levels = len(positions)
         if levels != len(self.states):
-            nearest = np.rint(np.linspace(0, len(self.states) - 1, levels)).astype(int)
             # Only the last level's states are sure to be possible; it keeps them.
-            self.states = [self.states[r].copy() for r in nearest]
+            nearest = np.rint(np.linspace(0, len(self.states) - 1, levels)).astype(int)
+            self.states = self.states[nearest]
         self.positions = positions
-        self.sweepers = [self.path.sweeper(float(s)) for s in positions]
+        self._sweepers = [self.path.sweeper(float(s)) for s in positions]
         self._keys = [int(key) for key in self._rng.integers(2**63, size=levels)]
         self.forget_trips()
 
     def forget_trips(self) -> None:
         """Count round trips from here."""
-        levels = len(self.positions)
-        # Of each replica: whether it has been at the bottom since it was last at the top.
-        self._warmed = np.zeros((levels, self.chains), dtype=bool)
-        self._seen_top = np.zeros((levels, self.chains), dtype=bool)
+        shape = (len(self.positions), self.chains)
+        # Of each replica: whether it has been at the top, and at the bottom since then.
+        self._seen_top = np.zeros(shape, dtype=bool)
+        self._returning = np.zeros(shape, dtype=bool)
         self.round_trips = np.zeros(self.chains, dtype=np.int64)
 
     def iterate(self, sweeps: int) -> Iteration:
         """Sweep every level, then propose the swaps of every other pair."""
-        found = []
-        for states, sweeper, key in zip(self.states, self.sweepers, self._keys, strict=True):
-            sweeper.sweep(states, key, self.iterations * sweeps, sweeps, threads=self.threads)
-            found.append(self.path.statistics(states))
-        seen = _compare(self.positions, found)
+        first = self.iterations * sweeps
+
+        def sweep(level: int) -> None:
+            self._sweepers[level].sweep(self.states[level], self._keys[level], first, sweeps)
+
+        # The list is what waits for the threads and raises their errors.
+        list(self._spread(sweep, range(len(self.states))))
+        seen = self._look()
         uniform = self._rng.random(seen.acceptance.shape)
         for pair in range(self.iterations % 2, len(self.states) - 1, 2):
-            accepted = uniform[pair] < seen.acceptance[pair]
-            self._swap(pair, accepted)
+            self._swap(pair, np.flatnonzero(uniform[pair] < seen.acceptance[pair]))
         self._count_trips()
         self.iterations += 1
         return seen
 
-    def _swap(self, pair: int, accepted: np.ndarray) -> None:
-        moved = np.flatnonzero(accepted)
-        below, above = self.states[pair], self.states[pair + 1]
-        below[:, moved], above[:, moved] = above[:, moved], below[:, moved]
-        for mark in (self._warmed, self._seen_top):
-            mark[pair, moved], mark[pair + 1, moved] = mark[pair + 1, moved], mark[pair, moved]
+    def _look(self) -> Iteration:
+        found = self.path.statistics(self.states)
+        shape = (len(self.positions) - 1, self.chains)
+        up, down = np.empty(shape), np.empty(shape)
+        for pair in range(len(up)):
+            both = Statistics(found.gain[pair : pair + 2], found.zeros[pair : pair + 2])
+            up[pair], down[pair] = both.step(self.positions[pair], self.positions[pair + 1])
+        # Exchanging x below for y above changes the density by `up` at x less `up` at y.
+        return Iteration(up, down, np.exp(np.minimum(0.0, up - down)))
+
+    def _swap(self, pair: int, moved: np.ndarray) -> None:
+        for values in (self.states, self._seen_top, self._returning):
+            below, above = values[pair], values[pair + 1]
+            below[..., moved], above[..., moved] = above[..., moved], below[..., moved]
 
     def _count_trips(self) -> None:
         """A trip ends at the top, for a replica that left it and has been at the bottom."""
-        self._warmed[0] |= self._seen_top[0]
-        self.round_trips += self._warmed[-1]
-        self._warmed[-1] = False
+        self._returning[0] |= self._seen_top[0]
+        self.round_trips += self._returning[-1]
+        self._returning[-1] = False
         self._seen_top[-1] = True
-
-
-def _compare(positions: np.ndarray, found: list[Statistics]) -> Iteration:
-    pairs = range(len(positions) - 1)
-    up = np.array([found[r].step(positions[r], positions[r + 1]) for r in pairs])
-    down = np.array([found[r + 1].step(positions[r], positions[r + 1]) for r in pairs])
-    # Exchange x below for y above: densities change by `up` at x less `up` at y.
-    return Iteration(up, down, np.exp(np.minimum(0.0, up - down)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +13,9 @@ from probgen.inference.graphical.ladder_path import Path
 from probgen.inference.graphical.ladder_pilot import Pilot
 from probgen.inference.graphical.ladder_positions import levels_for, respaced
 from probgen.inference.graphical.method import GraphPlan
-from probgen.inference.graphical.parallel_tempering_replicas import Replicas
-from probgen.inference.graphical.swendsen_wang_marginals import BatchMeans
+from probgen.inference.graphical.parallel_tempering_replicas import Iteration, Replicas
+from probgen.inference.graphical.sweeps.engine import StateCounter
+from probgen.inference.graphical.sweeps.streaming import StateCounts
 from probgen.targets.factors import Factors
 
 __all__ = ["Run", "cold_states"]
@@ -38,7 +40,7 @@ class Settings(Protocol):
 
 
 def cold_states(factors: Factors, first: Pilot, plan: GraphPlan) -> np.ndarray:
-    """Possible states of the network to start from, (n, C): where the pilot ended, if it did."""
+    """Possible states of the network, (n, C): where the pilot ended if it reached some."""
     if first.weights.ess == 0:
         return starting_states(factors, plan.chains, plan.seed)
     chosen = np.linspace(0, first.states.shape[1], plan.chains, endpoint=False).astype(int)
@@ -49,7 +51,13 @@ class Run:
     """Replicas of `plan.chains` ladders and what is gathered from them."""
 
     def __init__(
-        self, method: Settings, path: Path, first: Pilot, cold: np.ndarray, plan: GraphPlan
+        self,
+        method: Settings,
+        path: Path,
+        first: Pilot,
+        cold: np.ndarray,
+        plan: GraphPlan,
+        spread: Callable = map,
     ):
         self.method, self.plan = method, plan
         # Of two normal laws d apart, in standard deviations, swaps are refused at erf(d / 2):
@@ -57,11 +65,12 @@ class Run:
         levels = method.levels or levels_for(
             0.56 * first.length, method.target_swap, method.most_levels
         )
-        self.replicas = Replicas(
-            path, first.positions(levels - 1), cold, plan.seed, plan.threads
-        )
-        self.means = BatchMeans(path.factors.cards, plan.chains, plan.draws)
-        self.raw = np.empty((plan.draws, *cold.shape), dtype=np.uint8)
+        self.replicas = Replicas(path, first.positions(levels - 1), cold, plan.seed, spread)
+        cards = path.factors.cards
+        self.counts = StateCounts(cards, plan.chains)
+        self._counter = StateCounter(np.arange(len(cards)), cards)
+        self._batches = StateCounts.batches(plan.chains, plan.draws)
+        self.raw = np.empty((plan.draws, *cold.shape), dtype=cold.dtype)
         self.bridge = Bridge(np.zeros(levels - 1), 1, plan.chains)
         self.acceptance = np.zeros(levels - 1)
         self.done = self.updates = 0
@@ -72,10 +81,17 @@ class Run:
         lengths = [int(share * self.plan.warmup) for share in _ROUNDS]
         for length in lengths:
             if length:
-                self.replicas.place(self._respaced(self._iterate(length)[2]))
-        up, down, _ = self._iterate(self.plan.warmup - sum(lengths), keep=True)
-        levels = len(self.replicas.positions)
-        constants = bridge_constants(up, down) if len(up) else np.zeros(levels - 1)
+                self.replicas.place(self._respaced(self._refusals(length)))
+        last = [
+            self._one("warm-up", self.replicas.iterations)
+            for _ in range(self.plan.warmup - sum(lengths))
+        ]
+        # The first half only settles.
+        kept = last[len(last) // 2 :]
+        constants = np.zeros(len(self.replicas.positions) - 1)
+        if kept:
+            up, down = np.array([i.up for i in kept]), np.array([i.down for i in kept])
+            constants = bridge_constants(up, down)
         self._groups = -(-_GROUPS // self.plan.chains)
         self.bridge = Bridge(constants, self._groups, self.plan.chains)
         self.replicas.forget_trips()
@@ -88,45 +104,32 @@ class Run:
                 seen = self._one("sampling", self.plan.warmup + d)
                 refused += 1 - seen.acceptance.mean(axis=1)
                 self.bridge.add(d * self._groups // self.plan.draws, seen.up, seen.down)
-                self.raw[d] = self.replicas.states[-1]
-                self.done += 1
-                if self.done % self.means.length == 0:
-                    self._count(self.done - self.means.length)
+                self._keep(d)
         except KeyboardInterrupt:
             if not self.done:
                 raise
             self.interrupted = True
-        rest = self.done % self.means.length
-        if rest:
-            self._count(self.done - rest)
+        self.counts.close()
         self.acceptance = 1 - refused / max(1, self.done)
 
-    def _count(self, begin: int) -> None:
-        """Add the draws from `begin` on to the marginals."""
-        window = self.raw[begin : self.done]
-        cards = self.replicas.path.factors.cards
-        sums = np.empty((self.plan.chains, int(cards.sum())))
-        offsets = self.replicas.path.offsets[:-1]
-        for state in range(int(max(cards, default=0))):
-            has = np.flatnonzero(cards > state)
-            sums[:, offsets[has] + state] = (window[:, has] == state).sum(axis=0).T
-        self.means.add(sums, len(window))
+    def _keep(self, d: int) -> None:
+        """Store and count the network's states as draw number d."""
+        self.raw[d] = self.replicas.states[-1]
+        self._counter.add(self.raw[d], self.counts.counts)
+        self.counts.open_sweeps += 1
+        self.done += 1
+        batches, draws = self._batches, self.plan.draws
+        if self.done * batches // draws > d * batches // draws:
+            self.counts.close()
 
-    def _iterate(self, count: int, keep: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Warm-up iterations: log weights if they are kept, and mean rejection rates."""
-        up, down = [], []
-        refused = np.zeros(len(self.replicas.positions) - 1)
-        for _ in range(count):
-            seen = self._one("warm-up", self.replicas.iterations)
-            refused += 1 - seen.acceptance.mean(axis=1)
-            if keep:
-                up.append(seen.up)
-                down.append(seen.down)
-        return np.array(up), np.array(down), refused / max(1, count)
+    def _refusals(self, iterations: int) -> np.ndarray:
+        """Mean rejection rates between neighbours over some iterations of the warm-up."""
+        seen = (self._one("warm-up", self.replicas.iterations) for _ in range(iterations))
+        return sum(1 - one.acceptance.mean(axis=1) for one in seen) / iterations
 
-    def _one(self, what: str, done: int):
+    def _one(self, what: str, done: int) -> Iteration:
         seen = self.replicas.iterate(self.method.sweeps)
-        self.updates += sum(states.size for states in self.replicas.states) * self.method.sweeps
+        self.updates += self.replicas.states.size * self.method.sweeps
         if self.plan.progress:
             self.plan.progress(done + 1, self.plan.warmup + self.plan.draws, what)
         return seen

@@ -37,8 +37,13 @@ class Steps:
 class Walker(Protocol):
     """One chain: it goes on from where it stands at each call of `run`."""
 
-    tried: list[int]
-    taken: list[int]
+    @property
+    def tried(self) -> list[int]:
+        """How often each of `MOVES` was tried."""
+
+    @property
+    def taken(self) -> list[int]:
+        """How often each of `MOVES` changed the graph."""
 
     def run(self, draws: int, thin: int) -> Steps:
         """`draws` graphs, `thin` steps apart."""

@@ -54,9 +54,7 @@ def edge_probabilities(posterior: xr.Dataset) -> xr.Dataset:
     r_hats = r_hats.where(~constant)
     variance = probability * (1 - probability)
     errors = np.sqrt(variance / sizes).where(~constant, 0.0)
-    return xr.Dataset(
-        {"probability": probability, "mcse": errors, "r_hat": r_hats, "ess": sizes}
-    )
+    return xr.Dataset({"probability": probability, "mcse": errors, "r_hat": r_hats, "ess": sizes})
 
 
 def log_score_r_hat(stats: xr.Dataset) -> float:

@@ -160,9 +160,7 @@ class EM:
         return notes
 
 
-def _start(
-    expectations: Expectations, restart: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+def _start(expectations: Expectations, restart: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Declared tables first; then random ones, drawn towards the counts of complete families."""
     skeleton: Skeleton = expectations.skeleton
     if restart == 0 and skeleton.start is not None:

@@ -104,9 +104,7 @@ class Expectations:
             )
             weights = np.concatenate([w for _, w in found])
             summed = np.bincount(inverse.ravel(), weights, len(values))
-            self.blocks.append(
-                Block(hidden, blanket_of, factors, values.astype(np.int64), summed)
-            )
+            self.blocks.append(Block(hidden, blanket_of, factors, values.astype(np.int64), summed))
 
     def _components(self, pattern: np.ndarray) -> list[tuple[int, ...]]:
         """Components of missing variables, linked when some scope holds both."""
@@ -164,9 +162,9 @@ class Expectations:
             total += float(block.weights[part] @ (top + np.log(sums))[:, 0])
             shares *= block.weights[part][:, None] / sums
             for k, place in zip(block.factors, places, strict=True):
-                counts[k] += np.bincount(
-                    place.ravel(), shares.ravel(), counts[k].size
-                ).reshape(counts[k].shape)
+                counts[k] += np.bincount(place.ravel(), shares.ravel(), counts[k].size).reshape(
+                    counts[k].shape
+                )
         return total
 
     def _places(

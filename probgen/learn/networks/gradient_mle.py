@@ -9,7 +9,6 @@ of the Bethe approximation.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -166,5 +165,3 @@ def check_settings(l2: float, iterations: int, tolerance: float) -> None:
         raise OptionError(f"iterations={iterations!r}: must be a positive integer.")
     if not 0 < tolerance < np.inf:
         raise OptionError(f"tolerance={tolerance!r}: must be positive.")
-
-

@@ -41,8 +41,9 @@ class MaximumLikelihood:
         log_tables = [log_table for log_table, _ in made]
         summary = {
             "log_likelihood": observed_log_likelihood(counts, log_tables),
-            "parameters": sum(count.size // count.shape[-1] * (count.shape[-1] - 1)
-                              for count in counts),
+            "parameters": sum(
+                count.size // count.shape[-1] * (count.shape[-1] - 1) for count in counts
+            ),
             "seconds": time.perf_counter() - started,
             "notes": unseen_note(skeleton, [unseen for _, unseen in made]),
         }

@@ -105,9 +105,11 @@ class StructureMCMC:
         walked = time.perf_counter()
         parents = _best(graphs, log_weights)
         learned = fit_parameters(problem, parents, self.parameters)
-        labels = skeleton_of(problem, parents).network(
-            [factor.log_table for factor in learned.network.factors]
-        ).labels()
+        labels = (
+            skeleton_of(problem, parents)
+            .network([factor.log_table for factor in learned.network.factors])
+            .labels()
+        )
         posterior = edge_dataset(graphs, labels)
         stats = stats_dataset(log_weights, accepted)
         edges = edge_probabilities(posterior)

@@ -60,7 +60,7 @@ class HillClimb:
     score: str = "bic"
     equivalent_sample_size: float = 10.0
     max_parents: int | None = None
-    restarts: int = 10
+    restarts: int = 5
     iterations: int = 10_000
     parameters: Learner = field(default_factory=MaximumLikelihood)
 
@@ -220,7 +220,8 @@ def _learn(
     notes = list(learned.summary.get("notes", []))
     if found.turned:
         notes.append(
-            f"The tests contradict each other: {found.turned} edges were turned round to avoid cycles."
+            f"The tests contradict each other: {found.turned} edges were turned round to "
+            "avoid cycles."
         )
     summary: dict[str, Any] = {
         **learned.summary,
@@ -246,4 +247,3 @@ def _check_counts(**counts: int | None) -> None:
     for option, value in counts.items():
         if value is not None and (not isinstance(value, int) or value < 1):
             raise OptionError(f"{option}={value!r}: must be a positive integer.")
-

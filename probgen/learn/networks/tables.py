@@ -10,7 +10,13 @@ from probgen.errors import DataError
 from probgen.learn.networks.skeleton import Skeleton
 from probgen.learn.table import Table
 
-__all__ = ["check_complete", "conditional", "log_or_zero", "observed_log_likelihood", "unseen_note"]
+__all__ = [
+    "check_complete",
+    "conditional",
+    "log_or_zero",
+    "observed_log_likelihood",
+    "unseen_note",
+]
 
 
 def log_or_zero(table: np.ndarray) -> np.ndarray:

@@ -8,18 +8,16 @@ Timed from a network in memory on: order, calibration, every marginal.
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 import tempfile
 from pathlib import Path
 
 from probgen.declare.networks import bundled
+from probgen.declare.networks.bif_writer import write_bif
 from tests.benchmarks import harness
 from tests.benchmarks.table import markdown
 
 from .worker import measured
-
-REFUSED = ("munin1",)
 
 
 def main() -> None:
@@ -52,9 +50,8 @@ def main() -> None:
 
 def unpacked(name: str, folder: Path) -> str:
     """Path of a bundled network as a plain BIF file."""
-    packed = bundled.bundled_path(name)
     path = folder / f"{name}.bif"
-    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    write_bif(bundled.load_bundled(name), path)
     return str(path)
 
 

@@ -106,6 +106,8 @@ def test_missing_files_get_the_nearest(tmp_path: Path) -> None:
     write_network_file(AWKWARD["bayesian"], tmp_path / "model.bif")
     with pytest.raises(DataError, match=r"no file .*modle\.bif\. Did you mean .*model\.bif"):
         load_network(tmp_path / "modle.bif")
+    with pytest.raises(DataError, match=r"no file .*none\.bif\.$"):
+        load_network(tmp_path / "none.bif")
     with pytest.raises(DataError, match=r'is bundled: load_network\("alarm"\)'):
         load_network(tmp_path / "alarm.bif")
     with pytest.raises(DataError, match="does not end as a network file"):

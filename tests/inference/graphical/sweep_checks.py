@@ -120,7 +120,7 @@ def built(changes: dict[str, str]) -> ctypes.CDLL:
 
 def portable() -> ctypes.CDLL:
     """As on a machine without AVX-512."""
-    return built({"__AVX512F__": "ABSENT", "__AVX512VBMI__": "ABSENT"})
+    return built({name: "ABSENT" for name in ("__AVX512F__", "__AVX512BW__", "__AVX512VBMI__")})
 
 
 def make_sweeper(**options) -> Callable[[Factors], Sweeper]:

@@ -15,11 +15,23 @@ from probgen.inference.graphical.message_native import SCHEDULES, open_messages
 from probgen.inference.graphical.message_numpy import NumpyMessages
 from probgen.inference.graphical.method import GraphPlan
 from probgen.targets.factors import condition
-from tests.inference.graphical.awkward import AWKWARD, POSITIVE, bayesian, brute_force, grid, xor
+from tests.inference.graphical.awkward import (
+    AWKWARD,
+    POSITIVE,
+    bayesian,
+    brute_force,
+    grid,
+    markov,
+    xor,
+)
 
 PLAN = GraphPlan(chains=1, draws=0, warmup=0, seed=0)
 LOOPY = ("loop", "complete", "cards", "grid")
-FORESTS = tuple(name for name in AWKWARD if name not in LOOPY)
+HIGH_ORDER_TREE = markov(
+    [2, 3, 4, 2, 3, 2, 2], [(0, 1, 2), (4, 2, 3), (1, 5), (6, 0)], 17, "high_order_tree"
+)
+NETWORKS = {**AWKWARD, "high_order_tree": HIGH_ORDER_TREE}
+FORESTS = tuple(name for name in NETWORKS if name not in LOOPY)
 TIGHT = PassingSettings(tolerance=1e-13)
 
 
@@ -31,7 +43,7 @@ def worst_error(result, truth):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", FORESTS)
 def test_exact_on_forests(name, schedule):
-    factors = condition(AWKWARD[name])
+    factors = condition(NETWORKS[name])
     truth = brute_force(factors)
     result = BeliefPropagation(schedule=schedule, tolerance=1e-13).run(factors, PLAN)
     assert worst_error(result, truth) < 1e-10
@@ -45,7 +57,7 @@ def test_exact_on_forests(name, schedule):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", LOOPY)
 def test_loops_are_approximate_and_say_so(name, schedule):
-    factors = condition(AWKWARD[name])
+    factors = condition(NETWORKS[name])
     truth = brute_force(factors)
     result = BeliefPropagation(schedule=schedule).run(factors, PLAN)
     assert result.summary["converged"]
@@ -58,7 +70,7 @@ def test_loops_are_approximate_and_say_so(name, schedule):
 
 @pytest.mark.parametrize("name", LOOPY)
 def test_schedules_and_damping_share_the_fixed_point(name):
-    factors = condition(AWKWARD[name])
+    factors = condition(NETWORKS[name])
     reference = BeliefPropagation(tolerance=1e-12).run(factors, PLAN)
     for schedule, damping in itertools.product(SCHEDULES, (0.0, 0.4)):
         method = BeliefPropagation(schedule=schedule, damping=damping, tolerance=1e-12)
@@ -90,9 +102,9 @@ def test_beliefs_are_the_gradient_of_the_bethe_log_partition(name):
         assert slope == pytest.approx(float((tables[f] * direction).sum()), abs=2e-7)
 
 
-@pytest.mark.parametrize("name", AWKWARD)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_factor_beliefs_agree_with_those_of_variables(name):
-    factors = condition(AWKWARD[name])
+    factors = condition(NETWORKS[name])
     result = BeliefPropagation(tolerance=1e-13).run(factors, PLAN)
     _, tables = factor_marginals(factors, TIGHT)
     assert len(tables) == len(factors.scopes)
@@ -106,9 +118,9 @@ def test_factor_beliefs_agree_with_those_of_variables(name):
 
 
 @pytest.mark.parametrize("maximum", [False, True])
-@pytest.mark.parametrize("name", AWKWARD)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_native_and_numpy_agree(name, maximum):
-    graph = message_graph(condition(AWKWARD[name]))
+    graph = message_graph(condition(NETWORKS[name]))
     native, slow = open_messages(), NumpyMessages()
     messages = [graph.uniform_messages(), graph.uniform_messages()]
     residuals = [
@@ -129,15 +141,13 @@ def test_native_and_numpy_agree(name, maximum):
     states = native.decode(graph, messages[0])
     np.testing.assert_array_equal(states, slow.decode(graph, messages[0]))
     start = np.zeros(len(graph.cards), dtype=np.int32)
-    np.testing.assert_array_equal(
-        native.improve(graph, start, 20), slow.improve(graph, start, 20)
-    )
+    np.testing.assert_array_equal(native.improve(graph, start, 20), slow.improve(graph, start, 20))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", FORESTS)
 def test_max_product_finds_a_mode_of_forests(name, schedule):
-    factors = condition(AWKWARD[name])
+    factors = condition(NETWORKS[name])
     best = brute_force(factors)
     best_log = np.log(best.joint.max()) + best.log_z
     result = BeliefPropagation(mode="max", schedule=schedule, tolerance=1e-13).run(factors, PLAN)
@@ -172,7 +182,7 @@ def test_max_product_breaks_ties_consistently():
 
 def test_max_product_on_loops_cannot_be_improved_by_one_variable():
     for name in LOOPY:
-        factors = condition(AWKWARD[name])
+        factors = condition(NETWORKS[name])
         result = BeliefPropagation(mode="max").run(factors, PLAN)
         states = result.states[0, 0].astype(int)
         for v, card in enumerate(factors.cards):
@@ -252,7 +262,7 @@ def test_evidence():
 
 def test_everything_observed():
     network = AWKWARD["chain"]
-    states = {v: 0 for v in range(4)}
+    states = dict.fromkeys(range(4), 0)
     factors = condition(network, states)
     result = BeliefPropagation().run(factors, PLAN)
     assert result.marginals.probabilities.size == 0
@@ -317,6 +327,18 @@ def test_oscillation_raises_the_damping_and_says_so():
     assert "damping was raised from 0 to" in result.summary["notes"][0]
 
 
+def test_several_fixed_points_are_said_and_the_best_is_kept():
+    """A strong ferromagnet with a weak field: one fixed point per sign of the magnetisation."""
+    factors = condition(grid(6, 6, 1.0, 0.02, seed=None))
+    result = BeliefPropagation(starts=8).run(factors, PLAN)
+    assert min(result.marginals.of(v)[1] for v in range(36)) > 0.9
+    assert "several fixed points" in result.summary["notes"][0]
+    alone = BeliefPropagation(starts=1).run(factors, PLAN)
+    assert alone.summary["log_evidence"] <= result.summary["log_evidence"] + 1e-6
+    again = BeliefPropagation(starts=8).run(factors, PLAN)
+    np.testing.assert_array_equal(again.marginals.probabilities, result.marginals.probabilities)
+
+
 def test_missing_convergence_is_said():
     result = BeliefPropagation(iterations=2).run(condition(AWKWARD["grid"]), PLAN)
     assert not result.summary["converged"]
@@ -349,7 +371,9 @@ def test_without_a_compiler(monkeypatch):
 def test_progress_is_reported():
     seen = []
     plan = GraphPlan(1, 0, 0, 0, progress=lambda *told: seen.append(told))
-    BeliefPropagation(iterations=30, tolerance=1e-300).run(condition(AWKWARD["grid"]), plan)
+    BeliefPropagation(iterations=30, tolerance=1e-300, starts=1).run(
+        condition(AWKWARD["grid"]), plan
+    )
     done, total, words = seen[-1]
     assert done == total == 30
     assert "largest change" in words
@@ -362,8 +386,9 @@ def test_progress_is_reported():
         ({"schedule": "random"}, "use one of"),
         ({"damping": 1.0}, "at least 0 and less than 1"),
         ({"damping": -0.1}, "at least 0"),
-        ({"iterations": 0}, "at least one sweep"),
-        ({"iterations": 2.5}, "no integer"),
+        ({"iterations": 0}, "positive integer"),
+        ({"iterations": 2.5}, "positive integer"),
+        ({"starts": 0}, "starts=0"),
         ({"tolerance": 0.0}, "not positive"),
     ],
 )

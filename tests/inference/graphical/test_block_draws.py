@@ -139,6 +139,19 @@ def test_draws_do_not_depend_on_threads_or_on_how_chains_are_cut():
         part = np.ascontiguousarray(start[:, begin:end])
         sampler.sweep(part, 2**64 - 1, 3, first_chain=begin)
         np.testing.assert_array_equal(whole[:, begin:end], part)
+    for begin, end in ((0, 1), (1, 40), (40, 101)):
+        sampler.sweep(start[:, begin:end], 2**64 - 1, 3, first_chain=begin)
+    np.testing.assert_array_equal(whole, start)
+
+
+def test_states_of_another_type_or_layout_are_refused():
+    factors = condition(AWKWARD["grid"])
+    sampler = BlockSampler(factors, pairs(factors))
+    states = starting_states(factors, 4, 5)
+    with pytest.raises(ValueError, match="uint8 or uint16"):
+        sampler.sweep(states.astype(np.int64), 1, 0)
+    with pytest.raises(ValueError, match="side by side"):
+        sampler.sweep(np.asfortranarray(states), 1, 0)
 
 
 def test_sweeps_and_keys_give_other_draws():

@@ -6,8 +6,8 @@ import pytest
 from probgen.declare.network import Factor, Network
 from probgen.errors import EvidenceError, ModelError
 from probgen.inference.graphical.blocks.plan import plan_blocks, single_site_is_safe
-from probgen.targets.factors import condition
 from probgen.inference.graphical.blocks.support import Support
+from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import DETERMINISTIC, POSITIVE, grid
 from tests.inference.graphical.block_networks import (
     all_reached,
@@ -82,6 +82,18 @@ def test_xor_is_one_block_and_says_so():
     plan = plan_blocks(condition(DETERMINISTIC["xor"]))
     assert plan.blocks == ((0, 1, 2),)
     assert "tie 3 variables together ('a', 'b', 'c')" in plan.reason
+
+
+def nearly_copies(error: float) -> Network:
+    """b and c copy a, b with rare errors and c without."""
+    copy = Factor((0, 2), np.where(np.eye(2) == 1, 0.0, -np.inf))
+    rare = Factor((0, 1), np.log([[1 - error, error], [error, 1 - error]]))
+    return Network(("a", "b", "c"), ((0, 1),) * 3, (copy, rare))
+
+
+def test_small_probabilities_tie_in_networks_with_zeros():
+    assert plan_blocks(condition(nearly_copies(0.3))).blocks == ((0, 2),)
+    assert plan_blocks(condition(nearly_copies(0.01))).blocks == ((0, 1, 2),)
 
 
 def test_evidence_that_undoes_the_zeros_undoes_the_block():

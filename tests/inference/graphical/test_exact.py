@@ -12,6 +12,7 @@ import pytest
 from probgen.declare.network import Factor, Network
 from probgen.errors import BuildError, EvidenceError, ModelError, OptionError, TooLargeError
 from probgen.inference.graphical.elimination import native_tree, plan
+from probgen.inference.graphical.elimination import tree as tree_module
 from probgen.inference.graphical.elimination.joint import joint_marginal
 from probgen.inference.graphical.elimination.memory import cost_of
 from probgen.inference.graphical.elimination.tree import calibrate, factor_marginals
@@ -90,10 +91,12 @@ def test_draws_are_of_the_joint(name, engine):
             assert (np.abs(seen - expected) <= 5 * error + 1 / count).all()
 
 
-def test_draws_depend_on_the_seed_alone():
+def test_draws_depend_on_the_seed_alone(monkeypatch):
     tree = calibrate(condition(AWKWARD["grid"]))
     many = tree.sample(1000, seed=-5)
     np.testing.assert_array_equal(tree.sample(200, seed=-5), many[:200])
+    monkeypatch.setattr(tree_module, "SLICE", 300)
+    np.testing.assert_array_equal(tree.sample(1000, seed=-5), many)
     np.testing.assert_array_equal(tree.sample(1000, seed=-5, threads=3), many)
     assert (tree.sample(1000, seed=6) != many).any()
 

@@ -169,7 +169,7 @@ def test_many_nearly_equal_observations_stay_accurate():
         ([], *([[1.0]] * count)),
         np.concatenate([[100.0], np.full(count, 1e-3)]),
     )
-    posterior = condition_gaussian(network, {name: 7.0 for name in names[1:]})
+    posterior = condition_gaussian(network, dict.fromkeys(names[1:], 7.0))
     precision = 1e-4 + count * 1e6
     assert posterior.mean[0] == pytest.approx(7.0 * count * 1e6 / precision, rel=1e-9)
     assert posterior.standard_deviations[0] == pytest.approx(precision**-0.5, rel=1e-6)
@@ -197,6 +197,4 @@ def test_bundled_networks_agree_with_pgmpy(name):
         posterior = condition_gaussian(network, table[seen].iloc[row].to_dict())
         place = [posterior.names.index(node) for node in names]
         np.testing.assert_allclose(posterior.mean[place], means[row], atol=1e-5)
-        np.testing.assert_allclose(
-            posterior.covariance[np.ix_(place, place)], spread, atol=1e-6
-        )
+        np.testing.assert_allclose(posterior.covariance[np.ix_(place, place)], spread, atol=1e-6)

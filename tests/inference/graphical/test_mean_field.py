@@ -194,7 +194,7 @@ def test_same_seed_same_result():
 
 
 def test_everything_observed():
-    factors = condition(AWKWARD["chain"], {v: 0 for v in range(4)})
+    factors = condition(AWKWARD["chain"], dict.fromkeys(range(4), 0))
     result = MeanField().run(factors, PLAN)
     assert result.marginals.probabilities.size == 0
     assert result.summary["log_evidence"] == pytest.approx(factors.log_constant)

@@ -80,7 +80,10 @@ MUTATIONS = {
         "total += logs[k * step] = exponential(logs[k * step] - top)",
     ),
     "counts of more than 255 sweeps": ("++counted_ == 255", "++counted_ == 257"),
-    "lumped neighbours count twice": ("(ones ? ones * one : 0.0)", "(ones ? 2 * ones * one : 0.0)"),
+    "lumped neighbours count twice": (
+        "(ones ? ones * one : 0.0)",
+        "(ones ? 2 * ones * one : 0.0)",
+    ),
     "single chains take another lane's numbers": (
         "lane_ = (int)(chain_ % STRIP);",
         "lane_ = (int)((chain_ + 1) % STRIP);",

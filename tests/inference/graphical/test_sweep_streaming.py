@@ -15,9 +15,9 @@ def count(draws: np.ndarray, card: int = 2) -> Marginals:
     counts = StateCounts(np.array([card]), chains)
     batches = StateCounts.batches(chains, length)
     for batch in np.array_split(draws, batches, axis=1):
-        with counts.counting(batch.shape[1]) as tally:
-            for state in range(card):
-                tally[state] += (batch == state).sum(axis=1).astype(np.uint32)
+        for state in range(card):
+            counts.counts[state] += (batch == state).sum(axis=1).astype(np.uint32)
+        counts.open_sweeps += batch.shape[1]
         counts.close()
     return counts.marginals()
 
@@ -62,7 +62,7 @@ def test_a_state_never_seen_has_no_r_hat_but_an_error() -> None:
     np.testing.assert_array_equal(marginals.probabilities, [1, 0, 0])
     assert np.isnan(marginals.r_hat).all()
     assert np.isnan(marginals.ess).all()
-    np.testing.assert_allclose(marginals.errors, 1 / 2000)
+    np.testing.assert_allclose(marginals.errors, 1 / 2000, rtol=0.01)
 
 
 def test_a_variable_of_one_state_has_no_error() -> None:
@@ -87,8 +87,8 @@ def test_no_draws() -> None:
 def test_memory_does_not_grow_with_draws() -> None:
     counts = StateCounts(np.full(1000, 2), 256)
     for _ in range(StateCounts.batches(256, 10**6)):
-        with counts.counting(500_000) as tally:
-            tally += 250_000
+        counts.counts += 250_000
+        counts.open_sweeps += 500_000
         counts.close()
-    held = counts.counts.nbytes + sum(means.nbytes for means in counts._means)
+    held = counts.counts.nbytes + sum(batch.nbytes for batch in counts._batches)
     assert held <= 3 * 4 * 2000 * 256

@@ -20,7 +20,14 @@ from tests.inference.graphical.sweep_checks import (
     uniform_grid,
 )
 
-NETWORKS = [*POSITIVE.values(), extreme(), steep(), hub(9, 0.3), many_states(9), uniform_grid(3, 3)]
+NETWORKS = [
+    *POSITIVE.values(),
+    extreme(),
+    steep(),
+    hub(9, 0.3),
+    many_states(9),
+    uniform_grid(3, 3),
+]
 
 
 def test_marginals() -> None:
@@ -66,5 +73,5 @@ def test_an_impossible_state_is_an_error() -> None:
 
     stuck = np.zeros((3, 5), dtype=np.uint8)
     stuck[2, 3] = 1
-    with pytest.raises(SamplingError, match="No state of 'a' is possible .* in chain 3"):
+    with pytest.raises(SamplingError, match=r"No state of 'a' is possible .* in chain 3"):
         TorchSweeper(condition(contradiction())).sweep(stuck, 1, 0, 2)

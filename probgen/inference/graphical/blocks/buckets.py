@@ -95,7 +95,7 @@ def make_buckets(factors: Factors, block: Sequence[int]) -> tuple[list[Bucket], 
             reaching[first].append((tuple(inside), len(slices) - 1, None))
     buckets: list[Bucket] = []
     for i, v in enumerate(order.variables):
-        scopes = [part[0] for part in (*shared[i], *reaching[i])]
+        scopes = [*(part[0] for part in shared[i]), *(part[0] for part in reaching[i])]
         rest = tuple(sorted({u for scope in scopes for u in scope} - {v}, key=place.__getitem__))
         axes = (*rest, v)
         bucket = Bucket(v, rest, tuple(int(factors.cards[u]) for u in axes))
@@ -130,7 +130,9 @@ def _multiply(axes: tuple[int, ...], cards: tuple[int, ...], parts: list[Part]) 
     total = np.zeros(cards)
     for scope, log_table in parts:
         ordered = np.transpose(log_table, np.argsort([axes.index(v) for v in scope]))
-        total += ordered.reshape([c if v in scope else 1 for v, c in zip(axes, cards, strict=True)])
+        total += ordered.reshape(
+            [c if v in scope else 1 for v, c in zip(axes, cards, strict=True)]
+        )
     top = total.max()
     return np.ascontiguousarray((total - (top if top > -np.inf else 0.0)).ravel())
 

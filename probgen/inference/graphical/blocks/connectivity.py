@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from probgen.inference.graphical.blocks.support import Support
-
 __all__ = ["connected", "list_states"]
 
+Constraint = tuple[tuple[int, ...], np.ndarray]
 
-def list_states(support: Support, variables: Sequence[int], most: int) -> np.ndarray | None:
-    """All states of `variables` that `support` allows, (states, variables).
 
-    `variables` must hold every variable that one of them is tied to. None when there are more
-    than `most`, or were on the way.
+def list_states(
+    domains: Sequence[np.ndarray],
+    constraints: Iterable[Constraint],
+    variables: Sequence[int],
+    most: int,
+) -> np.ndarray | None:
+    """All states of `variables` that `constraints` allow, (states, variables).
+
+    See `Support.domains` and `Support.constraints`; `variables` must hold every variable that
+    one of them is tied to. None when there are more than `most` states, or were on the way.
     """
     inside = set(variables)
-    waiting = [(tie, table) for tie, table in support.constraints() if inside >= set(tie)]
-    order = _completing_first([tie for tie, _ in waiting], sorted(inside))
+    within = [(tie, table) for tie, table in constraints if inside.issuperset(tie)]
+    order = _completing_first([tie for tie, _ in within], sorted(inside))
     place = {v: k for k, v in enumerate(order)}
     states = np.zeros((1, 0), dtype=np.int32)
     for k, v in enumerate(order):
-        alive = np.flatnonzero(support.domains[v]).astype(np.int32)
+        alive = np.flatnonzero(domains[v]).astype(np.int32)
         states = np.column_stack((np.repeat(states, len(alive), 0), np.tile(alive, len(states))))
-        complete = [one for one in waiting if max(place[u] for u in one[0]) == k]
-        for tie, table in complete:
-            states = states[table[tuple(states[:, place[u]] for u in tie)]]
+        for tie, table in within:
+            if max(place[u] for u in tie) == k:
+                states = states[table[tuple(states[:, place[u]] for u in tie)]]
         if len(states) > most:
             return None
     return states[:, [place[v] for v in variables]]

@@ -73,8 +73,9 @@ def eliminate(
     """
     keep = keep or {}
     version = dict.fromkeys(graph, 0)
-    bound = math.log(largest)
-    heap = [(*_cost(graph, cards, v, bound), 0, v) for v in graph]
+    bound = math.log(largest) + 1e-9
+    logs = {v: math.log(cards[v]) for v in graph}
+    heap = [(*_cost(graph, logs, v, bound), 0, v) for v in graph]
     heapq.heapify(heap)
     variables, cliques, cutset = [], [], []
     while heap:
@@ -83,7 +84,7 @@ def eliminate(
             continue
         clique = (v, *sorted(graph[v]))
         if large:
-            cut = min(clique, key=lambda u: (keep.get(u, 0.0), -_relief(graph, cards, u), u))
+            cut = min(clique, key=lambda u: (keep.get(u, 0.0), -len(graph[u]) * logs[u], u))
             cutset.append(cut)
             dirty = graph.pop(cut)
             for u in dirty:
@@ -101,20 +102,21 @@ def eliminate(
                 dirty |= graph[u]
         for u in dirty:
             version[u] += 1
-            heapq.heappush(heap, (*_cost(graph, cards, u, bound), version[u], u))
+            heapq.heappush(heap, (*_cost(graph, logs, u, bound), version[u], u))
     return Order(tuple(variables), tuple(cliques), tuple(cutset))
 
 
-def _cost(graph: Graph, cards: np.ndarray, v: int, bound: float) -> tuple[bool, int, float]:
+def _cost(
+    graph: Graph, logs: Mapping[int, float], v: int, bound: float
+) -> tuple[bool, int, float]:
     """Whether the clique of `v` is too large, the edges it adds, and its log entries."""
     near = graph[v]
-    missing = sum(len(near) - 1 - len(near & graph[u]) for u in near) // 2
-    size = math.fsum(math.log(cards[u]) for u in near) + math.log(cards[v])
-    return size > bound + 1e-9, missing, size
-
-
-def _relief(graph: Graph, cards: np.ndarray, v: int) -> float:
-    return len(graph[v]) * math.log(cards[v])
+    missing = 0
+    size = logs[v]
+    for u in near:
+        missing += len(near) - 1 - len(near & graph[u])
+        size += logs[u]
+    return size > bound, missing // 2, size
 
 
 def _size(clique: Sequence[int], cards: np.ndarray) -> float:

@@ -16,15 +16,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from probgen.inference.graphical.blocks.connectivity import connected, list_states
+import numpy as np
+
+from probgen.inference.graphical.blocks.connectivity import Constraint, connected, list_states
 from probgen.inference.graphical.blocks.order import Order, eliminate, induced
 from probgen.inference.graphical.blocks.support import Support, components
 from probgen.targets.factors import Factors
 
 __all__ = ["BlockPlan", "overlapping", "plan_blocks", "single_site_is_safe"]
 
-NEAR_ZERO = 1e-3
-"""Entries up to this part of a factor's largest one tie variables as zeros do."""
+NEAR_ZERO = (0.025, 1e-3, 0.0)
+"""Entries up to this part of a factor's largest one tie variables as zeros do; less, where the
+blocks get too wide."""
 FEW_STATES = 20_000
 """Components with up to so many states are checked by listing them."""
 SHARED_FACTOR = 128
@@ -61,14 +64,14 @@ def plan_blocks(factors: Factors, *, limit: int = 2**16) -> BlockPlan:
     times as many entries. Raises `EvidenceError` or `ModelError` when no joint state is possible.
     """
     support = Support(factors)
-    if not support.ties():
-        return BlockPlan((), True, "No zeros tie variables together: single moves reach all states.")
+    ties = support.ties()
+    if not ties:
+        return BlockPlan(
+            (), True, "No zeros tie variables together: single moves reach all states."
+        )
     draft = _Draft(factors, limit)
-    for component in components(support.ties(NEAR_ZERO)):
-        draft.cover(component, [support.ties(NEAR_ZERO), support.ties()])
-    core = support.copy()
-    core.fold()
-    unproven = [part for part in components(core.ties()) if not draft.connects(core, part)]
+    draft.cover(range(len(factors.cards)), [support.ties(part) for part in NEAR_ZERO])
+    unproven = draft.unproven(support)
     blocks = tuple(draft.blocks)
     reason = _excuse(factors, unproven) if unproven else _account(factors, blocks)
     return BlockPlan(blocks, not unproven, reason, tuple(draft.blocks.values()))
@@ -79,10 +82,7 @@ def single_site_is_safe(factors: Factors) -> bool:
 
     True for networks without zeros. It says nothing about how fast they do.
     """
-    core = Support(factors)
-    core.fold()
-    draft = _Draft(factors, 0)
-    return all(draft.connects(core, part) for part in components(core.ties()))
+    return not _Draft(factors, 0).unproven(Support(factors))
 
 
 @dataclass
@@ -93,29 +93,38 @@ class _Draft:
     limit: int
     blocks: dict[tuple[int, ...], float] = field(default_factory=dict)
 
-    def cover(self, component: tuple[int, ...], levels: Sequence[Sequence[Tie]]) -> None:
-        """Draw a component jointly; if too wide, its parts under the ties of later levels.
+    def cover(self, variables: Sequence[int], levels: Sequence[Sequence[Tie]]) -> None:
+        """Draw what is tied among some variables jointly; if too wide, by the next level's ties.
 
         With all that it is connected to it may be cheaper, as all chains then share its tables.
         """
-        if self._take(component) or self._take(_reachable(self.factors, component)):
-            return
-        if len(levels) > 1:
-            inside = set(component)
-            for part in components(tie for tie in levels[1] if inside.issuperset(tie)):
-                self.cover(part, levels[1:])
-            return
-        inside = set(component)
+        inside = set(variables)
         ties = [tie for tie in levels[0] if inside.issuperset(tie)]
-        for block, order in overlapping(self.factors, component, ties, self.limit):
-            self.blocks[block] = order.entries(self.factors.cards)
+        for part in components(ties):
+            if self._take(part) or self._take(_reachable(self.factors, part)):
+                continue
+            if len(levels) > 1:
+                self.cover(part, levels[1:])
+                continue
+            within = [tie for tie in ties if tie[0] in part]
+            for block, order in overlapping(self.factors, part, within, self.limit):
+                self.blocks[block] = order.entries(self.factors.cards)
 
-    def connects(self, core: Support, part: tuple[int, ...]) -> bool:
-        """Whether the moves connect the states of a component of the core; may add a block."""
+    def unproven(self, support: Support) -> list[tuple[int, ...]]:
+        """Components of the core that the moves may not connect; adds blocks where that helps."""
+        core = support.copy()
+        core.fold()
+        constraints = core.constraints()
+        parts = components(tie for tie, _ in constraints)
+        return [part for part in parts if not self._connects(core.domains, constraints, part)]
+
+    def _connects(
+        self, domains: list[np.ndarray], constraints: list[Constraint], part: tuple[int, ...]
+    ) -> bool:
         inside = set(part)
         if any(inside <= set(block) for block in self.blocks):
             return True
-        states = list_states(core, part, FEW_STATES)
+        states = list_states(domains, constraints, part, FEW_STATES)
         if states is not None:
             place = {v: k for k, v in enumerate(part)}
             moves = [[k] for k in range(len(part))]
@@ -159,9 +168,9 @@ def overlapping(
     cards = factors.cards
     spared: dict[int, float] = {}
     missed = [*map(set, ties), *({v} for v in component)]
-    chosen = []
+    chosen: list[tuple[tuple[int, ...], Order]] = []
+    largest = limit / 4
     while missed and len(chosen) < MOST_BLOCKS:
-        largest = limit / 4
         while True:
             order = eliminate(induced(factors.neighbours, component), cards, largest, spared)
             if order.entries(cards) <= limit or largest < max(cards):
@@ -184,9 +193,9 @@ def _account(factors: Factors, blocks: Sequence[tuple[int, ...]]) -> str:
     if not blocks:
         return "The zeros leave all possible states within reach of single moves (checked)."
     return (
-        f"Zeros in the tables tie {many} variables together ({_some(factors, blocks[0])}); they "
-        f"are drawn jointly in {len(blocks)} block{'s' if len(blocks) > 1 else ''}, and every "
-        "possible state can be reached."
+        f"Zeros and small probabilities tie {many} variables together "
+        f"({_some(factors, blocks[0])}); they are drawn jointly in {len(blocks)} "
+        f"block{'s' if len(blocks) > 1 else ''}, and every possible state can be reached."
     )
 
 

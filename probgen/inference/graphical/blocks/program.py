@@ -50,22 +50,20 @@ class Program:
             block_buckets.append(len(self._buckets))
             block_slices.append(len(self._slices))
         self.longest = max((len(buckets) for buckets, _ in blocks), default=0)
-        arrays = {
-            "block_buckets": np.array(block_buckets, dtype=np.int64),
-            "block_slices": np.array(block_slices, dtype=np.int64),
-            "slices": np.array(self._slices, dtype=np.int64),
-            "outside": np.array(self._outside, dtype=np.int64),
-            "slice_tables": np.array(self._slice_tables, dtype=np.int64),
-            "buckets": np.array(self._buckets, dtype=np.int64),
-            "rest": np.array(self._rest, dtype=np.int64),
-            "inputs": np.array(self._inputs, dtype=np.int64),
-            "entries": np.concatenate([*self._entries, np.zeros(0)]).astype(np.int32),
-            "numbers": np.concatenate([*self._numbers, np.zeros(0)]),
-        }
-        self._arrays = arrays  # what the pointers point to
-        self.pointers = _Pointers(
-            len(blocks), variables, **{name: array.ctypes.data for name, array in arrays.items()}
-        )
+        self._arrays = [  # what the pointers point to
+            np.array(block_buckets, dtype=np.int64),
+            np.array(block_slices, dtype=np.int64),
+            np.array(self._slices, dtype=np.int64),
+            np.array(self._outside, dtype=np.int64),
+            np.array(self._slice_tables, dtype=np.int64),
+            np.array(self._buckets, dtype=np.int64),
+            np.array(self._rest, dtype=np.int64),
+            np.array(self._inputs, dtype=np.int64),
+            np.concatenate([*self._entries, np.zeros(0, dtype=np.int32)]),
+            np.concatenate([*self._numbers, np.zeros(0)]),
+        ]
+        addresses = (array.ctypes.data for array in self._arrays)
+        self.pointers = _Pointers(len(blocks), variables, *addresses)
 
     def _add(self, buckets: list[Bucket], slices: list[Slice]) -> None:
         """Append one block; workspace is shared by all blocks, one after the other."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ FEW, MANY = 2, 16
 # Blocks draw from a stream of their own: single-site sweeps use the same key, sweep and variable.
 _STREAM = 0xB10C5
 _TWIN_NUMBERS = 2**24
+_ALIGNMENT = 64
 
 
 class BlockSampler:
@@ -51,6 +53,8 @@ class BlockSampler:
         self._variables = len(factors.cards)
         self._program = Program(self._blocks, self._variables)
         self._local = threading.local()
+        self._pool: ThreadPoolExecutor | None = None
+        self._threads = 0
         self._library: ctypes.CDLL | None = library
         if library is None:
             try:
@@ -70,30 +74,35 @@ class BlockSampler:
     ) -> None:
         """Draw every block once, in the plan's order, in place.
 
-        `states` is (free variables, chains), C-contiguous, uint8 or uint16, of positive
-        probability. Draws depend on `key`, `sweep_index` and the chain's number, counted from
-        `first_chain`, alone. Raises `SamplingError` for chains at impossible states.
+        `states` is (free variables, chains), uint8 or uint16, of positive probability; it may be
+        a slice of chains. Draws depend on `key`, `sweep_index` and the chain's number, counted
+        from `first_chain`, alone. Several threads may call it for different chains. Raises
+        `SamplingError` for chains at impossible states.
         """
         if not self._blocks or states.shape[1] == 0:
             return
+        if states.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"states must be uint8 or uint16, not {states.dtype}")
+        if states.shape[1] > 1 and states.strides[1] != states.itemsize:
+            raise ValueError("the chains of one variable must lie side by side in memory")
         key = (key ^ _STREAM) % 2**64
         if self._library is None:
             self._sweep_numpy(states, key, sweep_index, first_chain)
             return
-        chains = states.shape[1]
-        parts = _parts(chains, threads)
+        parts = _parts(states.shape[1], threads)
         if len(parts) == 1:
             self._sweep_native(states, key, sweep_index, first_chain)
             return
-
-        def work(begin: int, end: int) -> None:
-            part = np.ascontiguousarray(states[:, begin:end])
-            self._sweep_native(part, key, sweep_index, first_chain + begin)
-            states[:, begin:end] = part
-
-        with ThreadPoolExecutor(len(parts)) as pool:
-            for job in [pool.submit(work, *part) for part in parts]:
-                job.result()
+        if self._pool is None or self._threads != len(parts):
+            self._pool, self._threads = ThreadPoolExecutor(len(parts)), len(parts)
+        jobs = [
+            self._pool.submit(
+                self._sweep_native, states[:, begin:end], key, sweep_index, first_chain + begin
+            )
+            for begin, end in parts
+        ]
+        for job in jobs:
+            job.result()
 
     def _sweep_native(self, states: np.ndarray, key: int, index: int, first_chain: int) -> None:
         chains = states.shape[1]
@@ -105,13 +114,16 @@ class BlockSampler:
         failures = np.zeros((len(self._blocks), chains), dtype=np.uint8)
         failed = function(
             ctypes.byref(self._program.pointers), ctypes.c_void_p(states.ctypes.data),
-            ctypes.c_int64(chains), ctypes.c_uint64(key), ctypes.c_uint64(index % 2**64),
+            ctypes.c_int64(chains), ctypes.c_int64(states.strides[0] // states.itemsize),
+            ctypes.c_uint64(key), ctypes.c_uint64(index % 2**64),
             ctypes.c_uint64(first_chain), ctypes.c_void_p(work.ctypes.data),
             ctypes.c_void_p(saved.ctypes.data), ctypes.c_void_p(failures.ctypes.data),
         )  # fmt: skip
         if failed:
             for b in np.flatnonzero(failures.any(axis=1)):
-                self._draw_numpy(int(b), states, np.flatnonzero(failures[b]), key, index, first_chain)
+                self._draw_numpy(
+                    int(b), states, np.flatnonzero(failures[b]), key, index, first_chain
+                )
 
     def _sweep_numpy(self, states: np.ndarray, key: int, index: int, first_chain: int) -> None:
         for b, (buckets, _) in enumerate(self._blocks):
@@ -139,10 +151,11 @@ class BlockSampler:
     def _workspace(self) -> tuple[np.ndarray, np.ndarray]:
         """Scratch of the calling thread."""
         if not hasattr(self._local, "arrays"):
-            work = np.empty(self._program.rows * MANY + 8)
+            work = np.empty(self._program.rows * MANY + _ALIGNMENT // 8)
+            work = work[-work.ctypes.data % _ALIGNMENT // 8 :]
             saved = np.empty(self._program.longest * MANY, dtype=np.uint16)
             self._local.arrays = work, saved
-        return self._local.arrays  # type: ignore[no-any-return]
+        return self._local.arrays
 
 
 def _parts(chains: int, threads: int) -> Sequence[tuple[int, int]]:
@@ -150,4 +163,4 @@ def _parts(chains: int, threads: int) -> Sequence[tuple[int, int]]:
     groups = -(-chains // MANY)
     threads = max(1, min(threads, groups))
     edges = [min(chains, MANY * (groups * t // threads)) for t in range(threads + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))

@@ -31,11 +31,11 @@ def _descend(support: Support, rng: np.random.Generator, budget: int) -> np.ndar
     """One search that gives up after `budget` contradictions."""
     # Random numbers break ties, so that variables of equal domains come in any order.
     noise = rng.random(len(support.domains))
-    tied = np.array(sorted(set().union(*support.ties())))
+    tied = np.array(sorted(set().union(*support.ties())), dtype=np.int64)
     here = support.copy()
     above: list[tuple[Support, int, np.ndarray]] = []  # each with the choice made there
     while True:
-        sizes = np.array([here.domains[v].sum() for v in tied])
+        sizes = here.sizes[tied]
         if (sizes == 1).all():
             return np.array([rng.choice(np.flatnonzero(domain)) for domain in here.domains])
         v = int(tied[np.argmin(np.where(sizes > 1, sizes + noise[tied], np.inf))])

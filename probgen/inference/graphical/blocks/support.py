@@ -39,6 +39,7 @@ class Support:
     Attributes
     ----------
     domains: of each free variable, which states are still possible, bool.
+    sizes: of each free variable, how many that are.
     scopes, tables: of each factor over two or more variables that has a zero; False is zero,
         also wherever a state of a variable has been removed.
 
@@ -49,6 +50,7 @@ class Support:
     def __init__(self, factors: Factors):
         self.factors = factors
         self.domains = [np.ones(card, dtype=bool) for card in factors.cards]
+        self.sizes = factors.cards.copy()
         self.scopes: list[tuple[int, ...]] = []
         self.tables: list[np.ndarray] = []
         for scope, log_table in zip(factors.scopes, factors.log_tables, strict=True):
@@ -73,12 +75,12 @@ class Support:
         """A copy that can be narrowed without changing this one."""
         other = copy.copy(self)
         other.domains, other.tables = list(self.domains), list(self.tables)
+        other.sizes = self.sizes.copy()
         return other
 
     def remove(self, v: int, dead: np.ndarray) -> set[int]:
         """Remove states of a variable; the tables that changed, to be propagated."""
-        self.domains[v] = self.domains[v] & ~dead
-        if not self.domains[v].any():
+        if not self._shrink(v, dead):
             scopes = (scope for scope in self.factors.scopes if v in scope)
             raise Contradiction(v, next(scopes))
         return self._clear(v, dead)
@@ -99,8 +101,7 @@ class Support:
                 dead = self.domains[v] & ~self.tables[f].any(axis=others)
                 if not dead.any():
                     continue
-                self.domains[v] = self.domains[v] & ~dead
-                if not self.domains[v].any():
+                if not self._shrink(v, dead):
                     raise Contradiction(v, self.scopes[f])
                 shrunk.add(v)
                 for g in self._clear(v, dead):
@@ -162,7 +163,7 @@ class Support:
     def _tying(self, scope: tuple[int, ...], table: np.ndarray) -> tuple[int, ...]:
         variables = []
         for axis, v in enumerate(scope):
-            rows = np.moveaxis(table, axis, 0)[self.domains[v]]
+            rows = table.swapaxes(0, axis)[self.domains[v]]
             if (rows != rows[:1]).any():
                 variables.append(v)
         return tuple(variables)
@@ -184,6 +185,11 @@ class Support:
                 left[k] = False
         folded[alive[~left]] = True
         return folded
+
+    def _shrink(self, v: int, dead: np.ndarray) -> bool:
+        self.domains[v] = self.domains[v] & ~dead
+        self.sizes[v] = np.count_nonzero(self.domains[v])
+        return bool(self.sizes[v])
 
     def _clear(self, v: int, dead: np.ndarray) -> set[int]:
         """Set the dead states of a variable to False in its tables; the tables that changed."""

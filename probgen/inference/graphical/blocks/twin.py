@@ -33,7 +33,10 @@ def draw_block(
         shared = np.zeros(bucket.entries) if bucket.log_shared is None else bucket.log_shared
         table = np.broadcast_to(shared, (chains, bucket.entries))
         for source in bucket.inputs:
-            piece = pieces[source.slice] if source.slice is not None else messages[source.bucket]
+            if source.slice is not None:
+                piece = pieces[source.slice]
+            else:
+                piece = messages[source.bucket or 0]
             table = table + piece[:, source.entry]
         tables.append(table)
         messages.append(_message(table.reshape(chains, -1, bucket.cards[-1])))
@@ -47,12 +50,13 @@ def draw_block(
 
 
 def uniforms(
-    key: int, sweep: int, cell: int, cells: int, chains: np.ndarray | slice, first_chain: int
+    key: int, sweep: int, cell: int, cells: int, chains: np.ndarray, first_chain: int
 ) -> np.ndarray:
     """The uniforms of `counter_random.hpp` for chains `first_chain` + `chains`."""
     with np.errstate(over="ignore"):
-        base = _mix(np.uint64(key) + np.uint64((sweep * cells + cell) % 2**64) * _GOLDEN)
-        bits = _mix(base + (np.asarray(chains).astype(np.uint64) + np.uint64(first_chain)) * _GOLDEN)
+        row = np.array((sweep * cells + cell) % 2**64, dtype=np.uint64)
+        base = _mix(np.uint64(key) + row * _GOLDEN)
+        bits = _mix(base + (chains.astype(np.uint64) + np.uint64(first_chain)) * _GOLDEN)
     return np.asarray((bits >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 

@@ -15,7 +15,7 @@ WORTH = 2**16
 MOST = 20_000_000
 """Entries: at most 160 MB are kept."""
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a collected tree may give back while another is made
 _kept: list[np.ndarray] = []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,9 @@ from probgen.targets.factors import Factors
 
 __all__ = ["JunctionTree", "calibrate", "factor_marginals"]
 
+SLICE = 2**14
+"""Draws made at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class JunctionTree:
@@ -32,9 +36,8 @@ class JunctionTree:
     Attributes
     ----------
     factors: what was asked about.
-    plan: the tree.
-    log_z: log partition function (log evidence of a Bayesian network), nats, constant included.
-    engine: "native" or "numpy". domain: "linear" or "log", of the messages.
+    plan: the tree's structure.
+    tree: its calibrated tables.
     seconds_order, seconds_calibrate: what it took.
 
     """
@@ -47,7 +50,7 @@ class JunctionTree:
 
     @property
     def log_z(self) -> float:
-        """Log partition function (log evidence of a Bayesian network), nats."""
+        """Log partition function (log evidence of a Bayesian network), nats, constant included."""
         return self.tree.log_z
 
     @property
@@ -77,8 +80,14 @@ class JunctionTree:
 
         The same seed gives the same draws, however many are asked for and by any threads.
         """
-        del threads
-        return self.tree.draw(0, count, _key(seed))
+        key = _key(seed)
+        slices = [(k, min(SLICE, count - k)) for k in range(0, max(count, 1), SLICE)]
+        if threads == 1 or len(slices) == 1:
+            parts = [self.tree.draw(first, size, key) for first, size in slices]
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                parts = list(pool.map(lambda part: self.tree.draw(part[0], part[1], key), slices))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def clique(self, variables: Sequence[int]) -> np.ndarray:
         """Joint probabilities of free variables that share a clique, axes as they are named.

@@ -14,7 +14,7 @@ struct Program {
     const int64_t* block_buckets;  // (blocks + 1): buckets of each block, in elimination order
     const int64_t* block_slices;   // (blocks + 1)
     const int64_t* slices;         // (slices, 4): outside begin, outside end, entries, place
-    const int64_t* outside;        // (.., 2): variable, stride; a slice's table base comes first
+    const int64_t* outside;        // (.., 2): variable, stride in entries of the table
     const int64_t* slice_tables;   // (slices): where the table begins in `numbers`
     const int64_t* buckets;        // (buckets, 9), see Bucket
     const int64_t* rest;           // (.., 2): variable, stride
@@ -33,7 +33,7 @@ constexpr int64_t NONE = -1;
 // Keeps rounding from taking a target to the last sum, and so to a state of weight zero.
 constexpr double BELOW_ONE = 1 - 1e-12;
 
-// The states of LANES chains; a last group that is not full repeats its last chain.
+// The states of up to LANES chains, one after the other in rows that are `stride` apart.
 template <typename State>
 struct Lanes {
     State* states;
@@ -182,12 +182,13 @@ void draw(const Program& p, const Bucket& b, const Lanes<State>& lanes, double* 
 }
 
 template <int LANES, typename State>
-int64_t sweep(const Program& p, State* states, int64_t chains, uint64_t key, uint64_t sweep_index,
-              uint64_t first_chain, double* work, State* saved, uint8_t* failures) {
+int64_t sweep(const Program& p, State* states, int64_t chains, int64_t stride, uint64_t key,
+              uint64_t sweep_index, uint64_t first_chain, double* work, State* saved,
+              uint8_t* failures) {
     int64_t failed_count = 0;
     for (int64_t first = 0; first < chains; first += LANES) {
         const int count = (int)(chains - first < LANES ? chains - first : LANES);
-        const Lanes<State> lanes{states, chains, first, count};
+        const Lanes<State> lanes{states, stride, first, count};
         for (int64_t block = 0; block < p.blocks; ++block) {
             const int64_t begin = p.block_buckets[block], end = p.block_buckets[block + 1];
             const Bucket* buckets = (const Bucket*)p.buckets;
@@ -222,10 +223,10 @@ int64_t sweep(const Program& p, State* states, int64_t chains, uint64_t key, uin
 
 #define PROBGEN_SWEEP(NAME, LANES, STATE)                                                       \
     extern "C" __attribute__((visibility("default"))) int64_t NAME(                             \
-        const Program* program, STATE* states, int64_t chains, uint64_t key, uint64_t index,    \
-        uint64_t first_chain, double* work, STATE* saved, uint8_t* failures) {                  \
-        return sweep<LANES, STATE>(*program, states, chains, key, index, first_chain, work,     \
-                                   saved, failures);                                            \
+        const Program* program, STATE* states, int64_t chains, int64_t stride, uint64_t key,    \
+        uint64_t index, uint64_t first_chain, double* work, STATE* saved, uint8_t* failures) {  \
+        return sweep<LANES, STATE>(*program, states, chains, stride, key, index, first_chain,   \
+                                   work, saved, failures);                                      \
     }
 PROBGEN_SWEEP(probgen_block_sweep_few_u8, 2, uint8_t)
 PROBGEN_SWEEP(probgen_block_sweep_many_u8, 16, uint8_t)

@@ -113,9 +113,15 @@ bool eliminate(Graph& graph, Rule rule, uint64_t round, const int32_t* stages, d
     return true;
 }
 
-constexpr int64_t MOST_WORK = 200'000'000;
-constexpr double WORK_PER_ENTRY = 0.5;
-constexpr uint64_t MOST_ROUNDS = 100, PATIENCE = 12;
+// The search ends when it has cost half of an operation for each table entry, or when so many
+// rounds have brought nothing; large tables are worth more patience.
+constexpr int64_t MOST_WORK = 100'000'000;
+constexpr double WORK_PER_ENTRY = 0.5, LARGE_BITS = 25;
+constexpr uint64_t MOST_ROUNDS = 1000, PATIENCE = 12, LARGE_PATIENCE = 80;
+
+bool spent(int64_t work, double bits) {
+    return (double)work > WORK_PER_ENTRY * std::exp2(bits);
+}
 
 struct Plan {
     std::vector<int64_t> packed;
@@ -147,11 +153,11 @@ Plan search(int64_t n, const int32_t* cards, int64_t factors, const int64_t* off
                 best = std::move(order);
                 improved = true;
             }
-            if ((double)work > WORK_PER_ENTRY * std::exp2(best_bits) || work > MOST_WORK) break;
+            if (spent(work, best_bits)) break;
         }
-        if ((double)work > WORK_PER_ENTRY * std::exp2(best_bits) || work > MOST_WORK) break;
+        if (spent(work, best_bits) || work > MOST_WORK) break;
         idle = improved ? 0 : idle + 1;
-        if (idle >= PATIENCE) break;
+        if (idle >= (best_bits < LARGE_BITS ? PATIENCE : LARGE_PATIENCE)) break;
     }
     Cliques cliques(best, cards);
     return {cliques.pack(factors, offsets, scopes),

@@ -34,3 +34,12 @@ EXPORT void probgen_log_joint(const sweep::Network* network, double constant,
                               const uint8_t* states, int64_t rows, int64_t chains, double* out) {
     sweep::log_joint(*network, constant, states, rows, chains, out);
 }
+
+EXPORT void probgen_count_states(const uint8_t* states, int64_t chains, const int32_t* members,
+                                 int64_t count, const int64_t* offsets, uint32_t* counts) {
+    for (int64_t m = 0; m < count; m++) {
+        const uint8_t* row = states + members[m] * chains;
+        uint32_t* zero = counts + offsets[members[m]] * chains;
+        for (int64_t c = 0; c < chains; c++) zero[row[c] * chains + c]++;
+    }
+}

@@ -17,6 +17,8 @@ class FlushToZero {
 
    private:
     unsigned before_;
+#else
+    FlushToZero() {}
 #endif
 };
 

@@ -37,8 +37,7 @@ struct Indices {
 inline Indices widen(Bytes bytes) {
     Indices indices;
     for (int q = 0; q < 4; q++)
-        indices.part[q] =
-            __builtin_convertvector(load<Bytes16>((const uint8_t*)&bytes + 16 * q), Words);
+        indices.part[q] = words_of_bytes((const uint8_t*)&bytes + 16 * q);
     return indices;
 }
 
@@ -57,15 +56,13 @@ inline Indices short_index(const Model& model, const Group& group, const Strip& 
     for (int32_t j = group.first_parent; j < group.last_parent; j++) {
         const Parent& parent = model.parent[j];
         const uint8_t* states = strip.at(parent.row);
-        low += __builtin_convertvector(load<Bytes32>(states), Shorts) * (uint16_t)parent.stride;
-        high +=
-            __builtin_convertvector(load<Bytes32>(states + 32), Shorts) * (uint16_t)parent.stride;
+        low += shorts_of_bytes(states) * (uint16_t)parent.stride;
+        high += shorts_of_bytes(states + 32) * (uint16_t)parent.stride;
     }
     Indices indices;
     for (int q = 0; q < 4; q++) {
         const Shorts& half = q < 2 ? low : high;
-        indices.part[q] =
-            __builtin_convertvector(load<Shorts16>((const uint16_t*)&half + 16 * (q & 1)), Words);
+        indices.part[q] = words_of_shorts((const uint16_t*)&half + 16 * (q & 1));
     }
     return indices;
 }
@@ -139,14 +136,21 @@ inline void update_threshold(const Model& model, const Variable& variable, const
     uint64_t tied = 0;
     for (int q = 0; q < 4; q++) {
         const int at = 16 * q;
-        Words u = __builtin_convertvector(load<Bytes16>((uint8_t*)&uniform.high + at), Words) << 8 |
-                  __builtin_convertvector(load<Bytes16>((uint8_t*)&uniform.low + at), Words);
+        Words u = words_of_bytes((const uint8_t*)&uniform.high + at) << 8 |
+                  words_of_bytes((const uint8_t*)&uniform.low + at);
         Shorts both = (Shorts)(u | u << 16), passed = {}, ties = {};
-        for (int32_t w = 0; w < width; w++) {
-            Shorts thresholds = (Shorts)gather(words + w, indices.part[q]);
+        const auto pass = [&](Shorts thresholds) {
             passed -= (Shorts)(both >= thresholds);
             ties |= (Shorts)(both == thresholds);
+        };
+        int32_t w = 0;
+        for (; w + 1 < width; w += 2) {
+            Shorts one, two;
+            gather_pair(words + w, indices.part[q], one, two);
+            pass(one);
+            pass(two);
         }
+        if (w < width) pass((Shorts)gather(words + w, indices.part[q]));
         Words sum = ((Words)passed & 0xFFFF) + ((Words)passed >> 16);
         store(target + at, __builtin_convertvector(sum, Bytes16));
         if (any(ties))
@@ -260,12 +264,19 @@ inline void update_product(const Model& model, const Variable& variable, const S
         const Group& group = model.group[g];
         Indices indices = index_of(model, group, strip);
         const float* table = &model.weights[group.table];
-        for (int k = 0; k < card; k++)
-            for (int q = 0; q < 4; q++) {
-                Floats factor = gather(table + k, indices.part[q]);
-                Floats& weight = weights[4 * k + q];
-                weight = g == variable.first_group ? factor : weight * factor;
+        const bool first = g == variable.first_group;
+        for (int q = 0; q < 4; q++) {
+            int k = 0;
+            for (; k + 1 < card; k += 2) {
+                Floats one, two;
+                gather_pair(table + k, indices.part[q], one, two);
+                weights[4 * k + q] = first ? one : weights[4 * k + q] * one;
+                weights[4 * k + 4 + q] = first ? two : weights[4 * k + 4 + q] * two;
             }
+            if (k == card) continue;
+            Floats one = gather(table + k, indices.part[q]);
+            weights[4 * k + q] = first ? one : weights[4 * k + q] * one;
+        }
     }
     Uniform24 uniform = uniform24(strip);
     for (int q = 0; q < 4; q++) {

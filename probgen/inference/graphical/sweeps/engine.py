@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import ctypes
 
 import numpy as np
 
 from probgen.errors import BuildError
+from probgen.inference.graphical.method import state_offsets
+from probgen.inference.graphical.sweeps.native import sweep_library
+from probgen.inference.graphical.sweeps.protocol import BlockUpdates, Sweeps
 from probgen.inference.graphical.sweeps.sweeper import MOST_STATES, Sweeper
 from probgen.targets.factors import Factors
 
-__all__ = ["BlockUpdates", "Blocked", "Sweeps", "open_sweeper"]
-
-
-class Sweeps(Protocol):
-    """What `Gibbs` asks of an engine; `Sweeper.sweep` tells what the arguments mean."""
-
-    @property
-    def name(self) -> str:
-        """What the summary calls it."""
-
-    @property
-    def update_count(self) -> int:
-        """Updates of variables so far."""
-
-    @property
-    def state_type(self) -> type:
-        """Of the states: uint8, or uint16 for many states."""
-
-    def sweep(
-        self,
-        states: np.ndarray,
-        key: int,
-        first_sweep: int,
-        sweeps: int,
-        *,
-        first_chain: int = 0,
-        subset: np.ndarray | None = None,
-        threads: int = 1,
-        counts: np.ndarray | None = None,
-        draws: np.ndarray | None = None,
-        thin: int = 1,
-    ) -> None:
-        """Make sweeps in place."""
-
-
-class BlockUpdates(Protocol):
-    """Updates blocks of variables jointly; `probgen.inference.graphical.blocks.sampler`."""
-
-    def sweep(
-        self,
-        states: np.ndarray,
-        key: int,
-        sweep_index: int,
-        *,
-        first_chain: int = 0,
-        threads: int = 1,
-    ) -> None:
-        """Update every block once, in place."""
+__all__ = ["Blocked", "open_sweeper"]
 
 
 def open_sweeper(factors: Factors, device: str = "cpu") -> tuple[Sweeps, str]:
@@ -91,7 +47,7 @@ class Blocked:
         self._single, self._blocks = single, blocks
         self._members = members
         self._others = np.setdiff1d(np.arange(len(cards)), members)
-        self._cards = cards
+        self._counter = StateCounter(members, cards)
         self._block_updates = 0
 
     @property
@@ -124,16 +80,31 @@ class Blocked:
             self._blocks.sweep(states, key, number, first_chain=first_chain, threads=threads)
             self._block_updates += len(self._members) * states.shape[1]
             if counts is not None:
-                count_states(states, self._members, self._cards, counts)
+                self._counter.add(states, counts)
             if draws is not None and (s + 1) % thin == 0:
                 draws[(s + 1) // thin - 1] = states
 
 
-def count_states(
-    states: np.ndarray, members: np.ndarray, cards: np.ndarray, counts: np.ndarray
-) -> None:
-    """Add one to the count of the state that each member is in, chain by chain."""
-    offsets = np.concatenate([[0], np.cumsum(cards)])
-    for v in members:
-        for k in range(int(cards[v])):
-            counts[offsets[v] + k] += states[v] == k
+class StateCounter:
+    """Counts the states that some variables are in, chain by chain."""
+
+    def __init__(self, members: np.ndarray, cards: np.ndarray):
+        self._members = np.ascontiguousarray(members, dtype=np.int32)
+        self._offsets = state_offsets(cards)
+        self._cards = cards
+        try:
+            self._library: ctypes.CDLL | None = sweep_library()
+        except BuildError:
+            self._library = None
+
+    def add(self, states: np.ndarray, counts: np.ndarray) -> None:
+        """Add one to `counts` (all states, chain) for each member in `states`."""
+        if self._library is not None and states.dtype == np.uint8:
+            self._library.probgen_count_states(
+                states.ctypes.data, states.shape[1], self._members.ctypes.data,
+                len(self._members), self._offsets.ctypes.data, counts.ctypes.data,
+            )  # fmt: skip
+            return
+        for v in self._members:
+            for k in range(int(self._cards[v])):
+                counts[self._offsets[v] + k] += states[v] == k

@@ -8,9 +8,6 @@ indicator of each state; large values mean chains that sit in different places.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
 from probgen.inference.graphical.method import Marginals, state_offsets
@@ -21,20 +18,22 @@ MANY_CHAINS = 16
 """From this many chains on, errors come from the spread of chain means."""
 MEANS = 64
 """With fewer chains, so many batch means are collected over all of them."""
+RARE = 30
+"""Below this many visits the spread between chains says little about a state."""
 
 
 class StateCounts:
     """Counts of states, batch after batch.
 
-    `counting` lends the array (all states, chain) uint32 that a sweeper adds to; `close` ends a
-    batch. Memory is three numbers of four bytes for each state and chain; with few chains up to
-    a hundred for each state.
+    `counts` (all states, chain) uint32 is what a sweeper adds to, `open_sweeps` how many sweeps
+    it holds; `close` ends a batch. For each state and chain three numbers of four bytes are kept,
+    with few chains about 64 for each state.
     """
 
     def __init__(self, cards: np.ndarray, chains: int):
         self.offsets = state_offsets(cards)
         self.counts = np.zeros((int(self.offsets[-1]), chains), dtype=np.uint32)
-        self._means: list[np.ndarray] = []
+        self._batches: list[np.ndarray] = []
         self._lengths: list[int] = []
         self._cards = cards
         self.open_sweeps = 0
@@ -45,16 +44,10 @@ class StateCounts:
         wanted = 2 if chains >= MANY_CHAINS else 2 * -(-MEANS // (2 * max(chains, 1)))
         return max(1, min(wanted, draws))
 
-    @contextmanager
-    def counting(self, sweeps: int) -> Iterator[np.ndarray]:
-        """The array to add to during `sweeps` sweeps."""
-        yield self.counts
-        self.open_sweeps += sweeps
-
     def close(self) -> None:
         """End a batch and begin the next."""
         if self.open_sweeps:
-            self._means.append((self.counts / np.float32(self.open_sweeps)).astype(np.float32))
+            self._batches.append(self.counts.copy())
             self._lengths.append(self.open_sweeps)
             self.counts.fill(0)
             self.open_sweeps = 0
@@ -67,8 +60,9 @@ class StateCounts:
     def marginals(self) -> Marginals:
         """Probabilities, standard errors, split R-hat and effective sample size of every state.
 
-        A state that all chains were in always, or never, has R-hat and ESS NaN, and as its
-        error one over the number of draws. R-hat is inf when chains never moved but differ.
+        A state that all chains were in always, or never, has R-hat and ESS NaN. Of states seen
+        less than `RARE` times the error is at least that of as many independent draws (plus one,
+        so that it is never 0). R-hat is inf when chains never moved but differ.
         Without a draw everything is NaN.
         """
         states, chains = self.counts.shape
@@ -77,40 +71,37 @@ class StateCounts:
             return Marginals(self.offsets, nothing, nothing.copy(), nothing.copy(), nothing.copy())
         whole = self._average(slice(None))
         probabilities = whole.mean(axis=1)
-        single = np.repeat(self._cards == 1, self._cards)
-        errors = self._errors(whole, probabilities)
-        constant = (whole == whole[:, :1]).all(axis=1) & np.isin(whole[:, 0], (0.0, 1.0))
-        errors[constant] = 1.0 / (self.sweeps * chains)
-        errors[single] = 0.0
+        total = self.sweeps * chains
+        errors = np.maximum(self._errors(whole, probabilities), _floor(probabilities, total))
+        errors[np.repeat(self._cards == 1, self._cards)] = 0.0
+        constant = (probabilities == 0.0) | (probabilities == 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             size = probabilities * (1 - probabilities) / errors**2
-        total = self.sweeps * chains
         ess = np.minimum(size, total * max(np.log10(total), 1.0))
         ess[constant] = np.nan
         return Marginals(self.offsets, probabilities, errors, self._r_hat(), ess)
 
     def _average(self, part: slice) -> np.ndarray:
         """Mean of each chain over some batches, (states, chains) float64."""
-        weights = np.array(self._lengths[part], dtype=float)
         total = np.zeros(self.counts.shape)
-        for weight, means in zip(weights / weights.sum(), self._means[part], strict=True):
-            total += weight * means
-        return total
+        for counts in self._batches[part]:
+            total += counts
+        return total / sum(self._lengths[part])
 
     def _errors(self, whole: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         chains = whole.shape[1]
         if chains >= MANY_CHAINS:
             return np.asarray(whole.std(axis=1, ddof=1) / np.sqrt(chains))
-        count = chains * len(self._means)
+        count = chains * len(self._batches)
         if count < 2:
             return np.full(len(whole), np.nan)
         squares = np.zeros(len(whole))
-        for means in self._means:
-            squares += ((means - probabilities[:, None]) ** 2).sum(axis=1)
+        for counts, length in zip(self._batches, self._lengths, strict=True):
+            squares += ((counts / length - probabilities[:, None]) ** 2).sum(axis=1)
         return np.asarray(np.sqrt(squares / (count - 1) / count))
 
     def _r_hat(self) -> np.ndarray:
-        half = len(self._means) // 2
+        half = len(self._batches) // 2
         if not half:
             return np.full(len(self.counts), np.nan)
         means = np.concatenate(
@@ -121,3 +112,10 @@ class StateCounts:
         between = means.var(axis=1, ddof=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.sqrt((length - 1) / length + between / within))
+
+
+def _floor(probabilities: np.ndarray, total: int) -> np.ndarray:
+    """Errors of as many independent draws, where a state was seen too rarely for better."""
+    seen = np.minimum(probabilities, 1 - probabilities) * total
+    share = (seen + 1) / (total + 2)
+    return np.where(seen < RARE, np.sqrt(share * (1 - share) / total), 0.0)

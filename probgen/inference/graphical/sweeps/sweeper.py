@@ -25,7 +25,7 @@ __all__ = ["MOST_STATES", "TABLE_BUDGET", "Sweeper"]
 MOST_STATES = 255
 """Of a variable: states are bytes, and one value is kept for "none possible"."""
 
-TABLE_BUDGET = 1 << 20
+TABLE_BUDGET = 1 << 21
 """Bytes that merged tables may take in all, so that they stay in a core's own cache."""
 STRIP = 64
 
@@ -74,6 +74,7 @@ class Sweeper:
         self.offsets = state_offsets(factors.cards)
         self.native = NativeModel(flat, self.order, merge or 0, TABLE_BUDGET, fast_paths, library)
         self.update_count = 0
+        self._subset = (b"-", self.order)
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -141,10 +142,13 @@ class Sweeper:
         self.update_count += len(order) * chains * sweeps
 
     def _order_of(self, subset: np.ndarray | None) -> np.ndarray:
-        order = self.order
-        if subset is not None:
-            order = order[np.isin(order, subset)]
-        return np.ascontiguousarray(order, dtype=np.int32)
+        if subset is None:
+            return self.order
+        wanted = np.asarray(subset, dtype=np.int64).tobytes()
+        if wanted != self._subset[0]:
+            order = self.order[np.isin(self.order, subset)]
+            self._subset = (wanted, np.ascontiguousarray(order, dtype=np.int32))
+        return self._subset[1]
 
     def _run(self, task: Task, first_chain: int, chains: int, threads: int) -> list[int]:
         """Cut chains at multiples of a strip and give each thread a share."""
