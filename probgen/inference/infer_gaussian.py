@@ -52,7 +52,8 @@ def infer_gaussian(
     """Exact draws of the free nodes, as a DataTree; see `probgen.infer`."""
     started = time.perf_counter()
     network = model if isinstance(model, GaussianNetwork) else read_gaussian(model)
-    posterior = condition_gaussian(network, {name: float(value) for name, value in data.items()})
+    given = {name: value for name, value in data.items() if value is not None}
+    posterior = condition_gaussian(network, given)
     chains, draws = (
         Exact.defaults["chains"] if chains is None else chains,
         Exact.defaults["draws"] if draws is None else draws,
@@ -68,6 +69,7 @@ def infer_gaussian(
     labels = dict(zip(network.names, network.labels(), strict=True))
     drawn = {label: Variable(values[..., k]) for k, label in enumerate(posterior.labels())}
     observed = {
-        labels[name]: Variable(np.float64(value), sampled=False) for name, value in data.items()
+        labels[name]: Variable(np.asarray(value, dtype=float), sampled=False)
+        for name, value in given.items()
     }
     return build_tree({"posterior": drawn, "observed_data": observed}, attrs=attrs)

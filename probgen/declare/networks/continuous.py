@@ -186,35 +186,10 @@ def read_gaussian(model: Any) -> GaussianNetwork:
 
 
 def gaussian_program(network: GaussianNetwork) -> Callable[..., dict[str, Any]]:
-    """A Pyro program with a `Normal` site per node, deterministic ones where the deviation is 0.
+    """A Pyro program for a `GaussianNetwork`; see `networks.gaussian_program`."""
+    from probgen.declare.networks.gaussian_program import gaussian_program as build
 
-    Data go in by label: numbers, or arrays whose first axis is the rows of a plate "row"; nodes
-    without data are latent, in every row by themselves. The program raises `DataError` for data
-    that do not fit, or that observe a deterministic node.
-    """
-    from probgen.declare.networks.row_program import Node, row_program
-
-    labels = network.labels()
-    nodes = [Node(network.names[v], labels[v], _normal(network, v)) for v in network.order]
-    return row_program(network.title, nodes)
-
-
-def _normal(network: GaussianNetwork, v: int) -> Callable[..., Any]:
-    import pyro.distributions as dist
-    import torch
-
-    given = [network.names[parent] for parent in network.parents[v]]
-    weights = [float(weight) for weight in network.coefficients[v]]
-    intercept = torch.tensor(network.intercepts[v], dtype=torch.float64)
-    deviation = float(network.standard_deviations[v])
-
-    def conditional(values: Mapping[Hashable, Any], _: Mapping[str, Any]) -> Any:
-        mean = intercept
-        for parent, weight in zip(given, weights, strict=True):
-            mean = mean + weight * values[parent]
-        return dist.Normal(mean, deviation) if deviation > 0 else mean
-
-    return conditional
+    return build(network)
 
 
 def functional_program(

@@ -131,8 +131,8 @@ class Gibbs:
         more = max(1, -(-size // MOST_DRAW_BYTES))
         if more > 1:
             notes.append(
-                f"Of {plan.draws} draws every {more}th is kept, so that they take no more than "
-                f"{MOST_DRAW_BYTES >> 20} MiB; marginals are from all of them."
+                f"One draw in {more} is kept, so that all of them take no more than "
+                f"{MOST_DRAW_BYTES >> 20} MiB; marginals are counted over every sweep."
             )
         return self.thin * more
 

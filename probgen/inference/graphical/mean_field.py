@@ -24,7 +24,7 @@ from probgen.inference.graphical.message_expectation import (
     NumpyExpectation,
     Splitting,
 )
-from probgen.inference.graphical.message_graph import message_graph
+from probgen.inference.graphical.message_graph import aligned, message_graph
 from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
 from probgen.targets.factors import Factors
 
@@ -35,8 +35,6 @@ _PENALTIES = (5.0, 10.0, 20.0, 40.0, 80.0)
 _SWEEPS_PER_STEP = 3
 _NO_MASS = 1e-6
 """Probabilities below this become zero before zeros of the tables count in full."""
-_SLICE_SECONDS = 0.2
-"""Native calls are cut into slices of about this length, so that Ctrl-C is heard."""
 
 
 @dataclass(frozen=True)
@@ -136,17 +134,15 @@ class MeanField:
     def _finish(
         self, engine: ExpectationEngine, tables: Splitting, beliefs: np.ndarray, sweeps: int
     ) -> _Fit:
-        change, done, sweeps_at_once = np.inf, 0, 1
+        change, done = np.inf, 0
         while done < self.iterations and change >= self.tolerance:
-            begun = time.perf_counter()
             changes = engine.ascend(
                 tables, beliefs, power=1.0, penalty=np.inf,
-                sweeps=min(sweeps_at_once, self.iterations - done), tolerance=self.tolerance,
+                sweeps=min(tables.graph.sweeps_per_call, self.iterations - done),
+                tolerance=self.tolerance,
             )  # fmt: skip
             done += len(changes)
             change = float(changes[-1])
-            seconds = (time.perf_counter() - begun) / len(changes)
-            sweeps_at_once = int(np.clip(_SLICE_SECONDS / max(seconds, 1e-9), 1, 100))
         bound = engine.bound(tables, beliefs).value
         return _Fit(beliefs, bound, sweeps + done, change, change < self.tolerance)
 
@@ -156,7 +152,7 @@ class MeanField:
         """Ascend from the one state that max-product finds, if it is possible."""
         found = BeliefPropagation(mode="max").run(factors, plan)
         if found.states is not None and found.summary["log_joint"] > -np.inf:
-            beliefs = np.zeros(tables.graph.state_offsets[-1])
+            beliefs = aligned(np.zeros(tables.graph.state_offsets[-1]))
             beliefs[tables.graph.state_offsets[:-1] + found.states[0, 0]] = 1.0
             return self._finish(engine, tables, beliefs, 0)
         raise SamplingError(
@@ -196,7 +192,7 @@ def _normalised(tables: Splitting, weights: np.ndarray) -> np.ndarray:
         return weights
     offsets = tables.graph.state_offsets
     sums = np.add.reduceat(weights, offsets[:-1])
-    return weights / np.repeat(sums, np.diff(offsets))
+    return aligned(weights / np.repeat(sums, np.diff(offsets)))
 
 
 def _open_engine() -> tuple[ExpectationEngine, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,8 +15,6 @@ __all__ = ["Convergence", "MessageEngine", "PassingSettings", "pass_messages"]
 _LADDER = (0.5, 0.75, 0.9)
 _WINDOW = 50
 """Sweeps after which progress is looked for."""
-_SLICE_SECONDS = 0.2
-"""Native calls are cut into slices of about this length, so that Ctrl-C is heard."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +83,8 @@ def pass_messages(
     When the largest change has not fallen for `_WINDOW` sweeps, the damping is raised.
     """
     damping, residuals, watched = settings.damping, np.zeros(0), 0
-    sweeps = 1
     while len(residuals) < settings.iterations:
-        sweeps = min(sweeps, settings.iterations - len(residuals))
-        started = time.perf_counter()
+        sweeps = min(graph.sweeps_per_call, settings.iterations - len(residuals))
         latest = engine.run(
             graph, messages, maximum=settings.maximum, schedule=settings.schedule,
             damping=damping, first=len(residuals), sweeps=sweeps, tolerance=settings.tolerance,
@@ -106,8 +101,6 @@ def pass_messages(
                 watched = len(residuals)
             else:
                 watched += _WINDOW
-        seconds = (time.perf_counter() - started) / len(latest)
-        sweeps = int(np.clip(_SLICE_SECONDS / max(seconds, 1e-9), 1, _WINDOW))
     residual = float(residuals[-1]) if len(residuals) else 0.0
     return Convergence(len(residuals), residual, residual < settings.tolerance, damping)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, address, segments
+from probgen.inference.graphical.message_graph import MessageGraph, address, aligned, segments
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["Bound", "ExpectationEngine", "NativeExpectation", "NumpyExpectation", "Splitting"]
@@ -32,8 +32,8 @@ class Splitting:
         """Split the tables of `graph`."""
         zero = graph.log_tables == -np.inf
         has_zeros = segments(np.maximum, zero.astype(np.uint8), graph.table_offsets)
-        finite = np.where(zero, 0.0, graph.log_tables)
-        return cls(graph, finite, zero.astype(np.float64), has_zeros.astype(np.uint8))
+        finite = aligned(np.where(zero, 0.0, graph.log_tables))
+        return cls(graph, finite, aligned(zero.astype(np.float64)), has_zeros.astype(np.uint8))
 
 
 @dataclass(frozen=True)

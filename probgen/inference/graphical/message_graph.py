@@ -20,7 +20,7 @@ from probgen.inference.graphical.message_merge import merge_covered
 from probgen.inference.graphical.method import state_offsets
 from probgen.targets.factors import Factors
 
-__all__ = ["MessageGraph", "address", "impossible", "message_graph", "segments"]
+__all__ = ["MessageGraph", "address", "aligned", "impossible", "message_graph", "segments"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class MessageGraph:
     @cached_property
     def tables(self) -> np.ndarray:
         """The exponentials of `log_tables`."""
-        return np.exp(self.log_tables)
+        return aligned(np.exp(self.log_tables))
 
     @cached_property
     def floors(self) -> np.ndarray:
@@ -111,16 +111,26 @@ class MessageGraph:
         parts, _ = connected_components(graph, directed=False)
         return len(self.scopes) == n + count - parts
 
+    @cached_property
+    def sweeps_per_call(self) -> int:
+        """Sweeps that take native code about 0.2 s, at most 50, so that Ctrl-C is heard.
+
+        By the work and not by the clock: results must not depend on how long a call takes.
+        """
+        arities = np.diff(self.scope_offsets)
+        work = int(np.diff(self.table_offsets) @ arities) + 10 * int(self.message_offsets[-1])
+        return int(np.clip(1e8 / max(work, 1), 1, 50))
+
     def uniform_messages(self) -> np.ndarray:
         """Messages that say nothing."""
-        return np.zeros(self.message_offsets[-1])
+        return aligned(np.zeros(self.message_offsets[-1]))
 
     def random_messages(self, rng: np.random.Generator) -> np.ndarray:
         """Messages that favour a random state of each variable, the same from all its factors."""
         opinions = rng.normal(0.0, 3.0, int(self.state_offsets[-1]))
         messages = opinions[self.message_variables]
         tops = segments(np.maximum, messages, self.message_offsets)
-        return messages - np.repeat(tops, np.diff(self.message_offsets))
+        return aligned(messages - np.repeat(tops, np.diff(self.message_offsets)))
 
     @cached_property
     def _prefix_room(self) -> int:
@@ -165,6 +175,15 @@ class NativeGraph(ctypes.Structure):
     )  # fmt: skip
 
 
+def aligned(values: np.ndarray) -> np.ndarray:
+    """A copy that begins at a cache line, as native code needs to be the same every time."""
+    room = np.empty(values.size + 8)
+    begin = -room.ctypes.data % 64 // 8
+    copy = room[begin : begin + values.size]
+    copy[:] = values
+    return copy
+
+
 def address(array: np.ndarray) -> ctypes.c_void_p:
     """Where an array's numbers are, for native code."""
     return ctypes.c_void_p(array.ctypes.data)
@@ -187,7 +206,7 @@ def message_graph(factors: Factors) -> MessageGraph:
         scopes=flat.scopes,
         message_offsets=state_offsets(flat.cards[flat.scopes]),
         table_offsets=flat.table_offsets,
-        log_tables=flat.log_tables - np.repeat(tops, np.diff(flat.table_offsets)),
+        log_tables=aligned(flat.log_tables - np.repeat(tops, np.diff(flat.table_offsets))),
         log_scale=float(tops.sum()) + factors.log_constant,
     )
 

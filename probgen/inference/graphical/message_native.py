@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, address, impossible
+from probgen.inference.graphical.message_graph import MessageGraph, address, aligned, impossible
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["NativeMessages", "open_messages"]
@@ -54,8 +54,8 @@ class NativeMessages:
         self, graph: MessageGraph, messages: np.ndarray, *, with_factors: bool
     ) -> tuple[np.ndarray, np.ndarray | None, float]:
         """Flat beliefs of variables and factors, and the Bethe log partition function (nats)."""
-        variables = np.empty(graph.state_offsets[-1])
-        factors = np.empty(graph.table_offsets[-1]) if with_factors else None
+        variables = aligned(np.zeros(graph.state_offsets[-1]))
+        factors = aligned(np.zeros(graph.table_offsets[-1])) if with_factors else None
         log_partition = ctypes.c_double()
         status = self.library.probgen_beliefs(
             ctypes.byref(graph.native), address(messages), address(variables),

@@ -22,7 +22,6 @@ from probgen.inference.graphical.ladder_pilot import pilot
 from probgen.inference.graphical.ladder_positions import expected_round_trips
 from probgen.inference.graphical.method import GraphPlan, GraphResult
 from probgen.inference.graphical.parallel_tempering_run import Run, cold_states
-from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.targets.factors import Factors
 
 __all__ = ["ParallelTempering"]
@@ -88,11 +87,10 @@ class ParallelTempering:
             run.warm_up()
             warm = time.perf_counter()
             run.sample()
-        raw = run.raw[: run.done]
         return GraphResult(
             marginals=run.counts.marginals(),
-            states=np.ascontiguousarray(raw.transpose(2, 0, 1)),
-            stats={"log_joint": np.ascontiguousarray(LogJoint(factors)(raw).T)},
+            states=run.draws[:, : run.done],
+            stats={"log_joint": run.log_joint[:, : run.done]},
             summary={
                 "engine": path.engine,
                 "seconds_pilot": ready - started,

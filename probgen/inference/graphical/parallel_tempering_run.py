@@ -15,6 +15,7 @@ from probgen.inference.graphical.ladder_positions import levels_for, respaced
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.parallel_tempering_replicas import Iteration, Replicas
 from probgen.inference.graphical.sweeps.engine import StateCounter
+from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.inference.graphical.sweeps.streaming import StateCounts
 from probgen.targets.factors import Factors
 
@@ -70,7 +71,9 @@ class Run:
         self.counts = StateCounts(cards, plan.chains)
         self._counter = StateCounter(np.arange(len(cards)), cards)
         self._batches = StateCounts.batches(plan.chains, plan.draws)
-        self.raw = np.empty((plan.draws, *cold.shape), dtype=cold.dtype)
+        self.draws = np.empty((plan.chains, plan.draws, len(cards)), dtype=cold.dtype)
+        self.log_joint = np.empty((plan.chains, plan.draws))
+        self._density = LogJoint(path.factors)
         self.bridge = Bridge(np.zeros(levels - 1), 1, plan.chains)
         self.acceptance = np.zeros(levels - 1)
         self.done = self.updates = 0
@@ -97,7 +100,7 @@ class Run:
         self.replicas.forget_trips()
 
     def sample(self) -> None:
-        """Fill `raw`; Ctrl-C keeps the draws that are finished, if any."""
+        """Fill `draws` and `log_joint`; Ctrl-C keeps the draws that are finished, if any."""
         refused = np.zeros(len(self.replicas.positions) - 1)
         try:
             for d in range(self.plan.draws):
@@ -114,8 +117,10 @@ class Run:
 
     def _keep(self, d: int) -> None:
         """Store and count the network's states as draw number d."""
-        self.raw[d] = self.replicas.states[-1]
-        self._counter.add(self.raw[d], self.counts.counts)
+        states = self.replicas.states[-1]
+        self.draws[:, d] = states.T
+        self.log_joint[:, d] = self._density(states)
+        self._counter.add(states, self.counts.counts)
         self.counts.open_sweeps += 1
         self.done += 1
         batches, draws = self._batches, self.plan.draws

@@ -147,8 +147,8 @@ class EM:
             )
         if best.unseen:
             notes.append(
-                f"{best.unseen} configurations of parents have no expected counts; they got "
-                "uniform distributions."
+                "Configurations of parents without expected counts got uniform distributions "
+                f"({best.unseen} of them); prior=1 smooths all of them."
             )
         ends = [run.objectives[-1] for run in runs]
         spread = max(ends) - min(ends)

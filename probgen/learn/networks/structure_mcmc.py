@@ -26,7 +26,7 @@ from probgen.learn.networks.edge_draws import (
 )
 from probgen.learn.networks.parent_sets import STRUCTURE_PRIORS, ParentSets, tabulate
 from probgen.learn.networks.scores import FamilyScores, check_score
-from probgen.learn.networks.structure_fit import check_for_structures, fit_parameters, skeleton_of
+from probgen.learn.networks.structure_fit import check_for_structures, fit_parameters
 from probgen.learn.seeds import generator
 
 __all__ = ["StructureMCMC"]
@@ -69,9 +69,9 @@ class StructureMCMC:
     chains: int = 4
     draws: int = 1000
     warmup: int = 500
-    thin: int = 100
-    family: float = 0.1
-    reversal: float = 0.1
+    thin: int = 200
+    family: float = 0.2
+    reversal: float = 0.2
     parameters: Learner = field(default_factory=lambda: BayesianEstimate(draws=0))
 
     def __post_init__(self) -> None:
@@ -105,12 +105,7 @@ class StructureMCMC:
         walked = time.perf_counter()
         parents = _best(graphs, log_weights)
         learned = fit_parameters(problem, parents, self.parameters)
-        labels = (
-            skeleton_of(problem, parents)
-            .network([factor.log_table for factor in learned.network.factors])
-            .labels()
-        )
-        posterior = edge_dataset(graphs, labels)
+        posterior = edge_dataset(graphs, learned.network.labels())
         stats = stats_dataset(log_weights, accepted)
         edges = edge_probabilities(posterior)
         groups = {"posterior": posterior, "sample_stats": stats, "edges": edges}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from probgen.declare.networks import bundled
@@ -49,9 +50,12 @@ def main() -> None:
 
 
 def unpacked(name: str, folder: Path) -> str:
-    """Path of a bundled network as a plain BIF file."""
+    """Path of a bundled network as a BIF file with plain names, which every reader takes."""
     path = folder / f"{name}.bif"
-    write_bif(bundled.load_bundled(name), path)
+    network = bundled.load_bundled(name)
+    names = tuple(f"v{v}" for v in range(len(network.names)))
+    states = tuple(tuple(f"s{k}" for k in range(len(each))) for each in network.states)
+    write_bif(replace(network, names=names, states=states), path)
     return str(path)
 
 

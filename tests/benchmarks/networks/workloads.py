@@ -15,7 +15,15 @@ from tests.reference_data import find_reference_data
 ISING = ("ising32", "ising128")
 BAYESIAN = ("alarm", "hepar2", "win95pts", "andes", "hailfinder", "insurance", "link", "pigs")
 RANDOM = ("random200", "random200_k5")
-UAI = ("Grids_15", "Promedus_11", "DBN_11", "Segmentation_11", "ObjectDetection_34", "Alchemy_11", "CSP_13")
+UAI = (
+    "Grids_15",
+    "Promedus_11",
+    "DBN_11",
+    "Segmentation_11",
+    "ObjectDetection_34",
+    "Alchemy_11",
+    "CSP_13",
+)
 
 
 def load(name: str) -> Factors:

@@ -179,9 +179,9 @@ def test_variational_inference_agrees_with_the_exact_posterior():
     pyro.set_rng_seed(0)
     pyro.clear_param_store()
     guide = AutoMultivariateNormal(program)
-    elbo = Trace_ELBO(num_particles=8, vectorize_particles=False)
-    svi = SVI(program, guide, pyro.optim.ClippedAdam({"lr": 0.03, "lrd": 0.998}), elbo)
-    for _ in range(1500):
+    elbo = Trace_ELBO(num_particles=64, vectorize_particles=True, max_plate_nesting=0)
+    svi = SVI(program, guide, pyro.optim.ClippedAdam({"lr": 0.05, "lrd": 0.99}), elbo)
+    for _ in range(500):
         svi.step(**data)
     fitted = guide.get_posterior()
     order = [exact.labels().index(name) for name in guide.prototype_trace.stochastic_nodes]

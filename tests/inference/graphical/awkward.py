@@ -23,6 +23,8 @@ class Truth:
 def brute_force(factors: Factors) -> Truth:
     """Sum over every joint state of the free variables (at most about a million)."""
     cards = [int(card) for card in factors.cards]
+    if not cards:
+        return Truth(float(factors.log_constant), np.ones(()), [])
     states = np.array(list(itertools.product(*map(range, cards))), dtype=np.int64)
     states = states.reshape(-1, len(cards))
     logs = factors.log_joint(states)

@@ -120,7 +120,7 @@ def built(changes: dict[str, str]) -> ctypes.CDLL:
 
 def portable() -> ctypes.CDLL:
     """As on a machine without AVX-512."""
-    return built({name: "ABSENT" for name in ("__AVX512F__", "__AVX512BW__", "__AVX512VBMI__")})
+    return built(dict.fromkeys(("__AVX512F__", "__AVX512BW__", "__AVX512VBMI__"), "ABSENT"))
 
 
 def make_sweeper(**options) -> Callable[[Factors], Sweeper]:

@@ -339,6 +339,18 @@ def test_several_fixed_points_are_said_and_the_best_is_kept():
     np.testing.assert_array_equal(again.marginals.probabilities, result.marginals.probabilities)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_results_do_not_depend_on_where_memory_lies(schedule):
+    factors = condition(grid(6, 6, 1.0, 0.02, seed=None))
+    method = BeliefPropagation(schedule=schedule, iterations=200)
+    rng, kept, results = np.random.default_rng(0), [], []
+    for _ in range(6):
+        kept += [np.empty(size) for size in rng.integers(1, 500, 30)]
+        results.append(method.run(factors, PLAN).marginals.probabilities)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])
+
+
 def test_missing_convergence_is_said():
     result = BeliefPropagation(iterations=2).run(condition(AWKWARD["grid"]), PLAN)
     assert not result.summary["converged"]

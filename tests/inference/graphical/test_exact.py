@@ -144,6 +144,15 @@ def test_many_states_are_drawn_as_uint16(engine):
     assert (np.abs(seen - expected) < 5 * np.sqrt(expected / 2000) + 1 / 2000).all()
 
 
+def test_more_states_than_a_draw_can_hold():
+    network = Network(("a",), (tuple(range(70_000)),), (Factor((0,), np.zeros(70_000)),))
+    factors = condition(network)
+    with pytest.raises(TooLargeError, match=r"'a' has 70000 states.*draws=0"):
+        Exact().run(factors, PLAN)
+    result = Exact().run(factors, replace(PLAN, draws=0))
+    np.testing.assert_allclose(result.marginals.of(0), 1 / 70_000)
+
+
 def test_oracle_is_the_gradient_of_log_z():
     factors = condition(AWKWARD["high_order"], {4: 1})
     log_z, tables = factor_marginals(factors)

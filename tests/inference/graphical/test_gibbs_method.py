@@ -39,7 +39,7 @@ def test_every_network(device: str, chains: int, monkeypatch: pytest.MonkeyPatch
         forget_libraries(monkeypatch)
     draws = 6000 if chains == 3 else 400
     if device == "torch":
-        draws //= 4
+        draws //= 10 if chains == 3 else 4
     every = []
     for network in POSITIVE.values():
         factors = condition(network)
@@ -117,13 +117,14 @@ def test_draws_beyond_the_memory_are_thinned_and_said(monkeypatch: pytest.Monkey
     assert dense.states is not None
     assert result.states is not None
     np.testing.assert_array_equal(result.states, dense.states[:, 2::3])
-    assert "every 3th is kept" in result.summary["notes"][0] or "3" in result.summary["notes"][0]
+    assert "One draw in 3 is kept" in result.summary["notes"][0]
     np.testing.assert_allclose(
         result.marginals.probabilities, dense.marginals.probabilities, atol=1e-6
     )
 
 
-def test_same_seed_same_draws_for_any_number_of_threads() -> None:
+def test_same_seed_same_draws_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probgen.inference.graphical.sweeps.sweeper.LEAST_WORK", 1)
     factors = condition(POSITIVE["grid"])
     one = infer(factors, chains=200, draws=20, seed=-5)
     two = infer(factors, chains=200, draws=20, seed=-5, threads=2)

@@ -14,9 +14,11 @@ from probgen.inference.graphical import (
     parallel_tempering_run,
 )
 from probgen.inference.graphical import ladder_path as path_module
+from probgen.inference.graphical.annealed_weights import Weights
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.ladder_bridge import Bridge, bridge_constants
+from probgen.inference.graphical.ladder_pilot import Pilot
 from probgen.inference.graphical.ladder_positions import (
     expected_round_trips,
     levels_for,
@@ -25,6 +27,7 @@ from probgen.inference.graphical.ladder_positions import (
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.native import library
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
+from probgen.inference.graphical.parallel_tempering_run import cold_states
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import AWKWARD, brute_force, grid
 from tests.inference.graphical.kaufman_formula import ising_torus, kaufman_log_z
@@ -181,6 +184,14 @@ def test_interrupted_runs_keep_what_is_finished():
     assert result.summary["interrupted"]
     assert result.states.shape == (64, 20, 3)
     assert np.isfinite(result.marginals.probabilities).all()
+
+
+def test_starts_are_searched_for_where_the_pilot_found_none():
+    factors = condition(AWKWARD["functional"])
+    lost = Pilot(np.array([0.0, 1.0]), np.zeros((5, 4), np.uint8), Weights(np.full(4, -np.inf)), 1)
+    states = cold_states(factors, lost, plan(chains=7))
+    assert states.shape == (5, 7)
+    assert np.isfinite(factors.log_joint(states.T)).all()
 
 
 @pytest.mark.parametrize(

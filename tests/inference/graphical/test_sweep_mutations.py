@@ -103,6 +103,5 @@ def test_a_broken_kernel_is_noticed(name: str) -> None:
         check(library)
 
 
-@pytest.mark.parametrize("name", ["a factor is left out", "odds are taken for a probability"])
-def test_a_grossly_broken_kernel_is_noticed(name: str) -> None:
-    test_a_broken_kernel_is_noticed(name)
+def test_a_kernel_without_one_factor_is_noticed() -> None:
+    test_a_broken_kernel_is_noticed("a factor is left out")

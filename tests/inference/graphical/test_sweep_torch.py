@@ -19,6 +19,7 @@ from tests.inference.graphical.sweep_checks import (
     steep,
     uniform_grid,
 )
+from tests.inference.graphical.test_sweep_kernels import contradiction
 
 NETWORKS = [
     *POSITIVE.values(),
@@ -69,8 +70,6 @@ def test_an_impossible_state_is_an_error() -> None:
     states = np.zeros((3, 5), dtype=np.uint8)
     states[:, 4] = 1
     TorchSweeper(factors).sweep(states[:, :4].copy(), 1, 0, 3)
-    from tests.inference.graphical.test_sweep_kernels import contradiction
-
     stuck = np.zeros((3, 5), dtype=np.uint8)
     stuck[2, 3] = 1
     with pytest.raises(SamplingError, match=r"No state of 'a' is possible .* in chain 3"):

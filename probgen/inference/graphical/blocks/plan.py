@@ -101,7 +101,7 @@ class _Draft:
         inside = set(variables)
         ties = [tie for tie in levels[0] if inside.issuperset(tie)]
         for part in components(ties):
-            if self._take(part) or self._take(_reachable(self.factors, part)):
+            if self._holds(part) or self._take(part) or self._take(_reachable(self.factors, part)):
                 continue
             if len(levels) > 1:
                 self.cover(part, levels[1:])
@@ -121,8 +121,7 @@ class _Draft:
     def _connects(
         self, domains: list[np.ndarray], constraints: list[Constraint], part: tuple[int, ...]
     ) -> bool:
-        inside = set(part)
-        if any(inside <= set(block) for block in self.blocks):
+        if self._holds(part):
             return True
         states = list_states(domains, constraints, part, FEW_STATES)
         if states is not None:
@@ -132,6 +131,10 @@ class _Draft:
             if connected(states, moves):
                 return True
         return self.limit > 0 and self._take(part)
+
+    def _holds(self, variables: tuple[int, ...]) -> bool:
+        """Whether one of the blocks has all of these variables."""
+        return any(set(variables) <= set(block) for block in self.blocks)
 
     def _take(self, variables: tuple[int, ...]) -> bool:
         """Make one block of some variables if its tables are small enough."""

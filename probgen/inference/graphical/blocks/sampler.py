@@ -127,8 +127,8 @@ class BlockSampler:
 
     def _sweep_numpy(self, states: np.ndarray, key: int, index: int, first_chain: int) -> None:
         for b, (buckets, _) in enumerate(self._blocks):
-            entries = sum(bucket.entries for bucket in buckets)
-            at_once = max(1, _TWIN_NUMBERS // entries)
+            entries = sum(bucket.entries for bucket in buckets if bucket.inputs)
+            at_once = max(1, _TWIN_NUMBERS // max(entries, 1))
             for begin in range(0, states.shape[1], at_once):
                 chains = np.arange(begin, min(begin + at_once, states.shape[1]))
                 self._draw_numpy(b, states, chains, key, index, first_chain)

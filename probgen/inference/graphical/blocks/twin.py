@@ -28,25 +28,26 @@ def draw_block(
     chains = states.shape[1]
     pieces = [_pick(piece, states) for piece in slices]
     tables: list[np.ndarray] = []
-    messages: list[np.ndarray] = []
+    messages: list[np.ndarray | None] = []
     for bucket in buckets:
-        shared = np.zeros(bucket.entries) if bucket.log_shared is None else bucket.log_shared
-        table = np.broadcast_to(shared, (chains, bucket.entries))
+        table = np.zeros(bucket.entries) if bucket.log_shared is None else bucket.log_shared
+        table = table[None]  # one row for all chains, until something differs
         for source in bucket.inputs:
-            if source.slice is not None:
-                piece = pieces[source.slice]
-            else:
-                piece = messages[source.bucket or 0]
+            piece = (
+                pieces[source.slice] if source.slice is not None else messages[source.bucket or 0]
+            )
+            assert piece is not None
             table = table + piece[:, source.entry]
         tables.append(table)
-        messages.append(_message(table.reshape(chains, -1, bucket.cards[-1])))
+        needed = bucket.inputs and bucket.rest
+        messages.append(_message(table.reshape(chains, -1, bucket.cards[-1])) if needed else None)
     for bucket, table in zip(reversed(buckets), reversed(tables), strict=True):
         row = np.zeros(chains, dtype=np.int64)
         for v, stride in zip(bucket.rest, bucket.strides, strict=True):
             row += stride * states[v].astype(np.int64)
         entry = row[:, None] + np.arange(bucket.cards[-1])
-        logs = np.take_along_axis(table, entry, axis=1)
-        states[bucket.variable] = _choose(logs, randoms[bucket.variable])
+        which = np.arange(chains)[:, None] if len(table) > 1 else 0
+        states[bucket.variable] = _choose(table[which, entry], randoms[bucket.variable])
 
 
 def uniforms(

@@ -20,26 +20,28 @@ def run_stoppable(call: Callable[[int], int], entries: float) -> int:
     KeyboardInterrupt; the interrupt is raised again once the call has come back.
     """
     stop = np.zeros(1, dtype=np.int32)
-    address = stop.ctypes.data
     if entries <= QUICK or threading.current_thread() is not threading.main_thread():
-        return call(address)
+        return call(stop.ctypes.data)
     results: list[int] = []
     errors: list[BaseException] = []
+    finished = threading.Event()
 
     def work() -> None:
         try:
-            results.append(call(address))
+            results.append(call(stop.ctypes.data))
         except BaseException as error:
             errors.append(error)
+        finally:
+            finished.set()
 
-    worker = threading.Thread(target=work)
-    worker.start()
+    threading.Thread(target=work).start()
+    # An event: an interrupted Thread.join takes the thread for finished (Python 3.11).
     try:
-        while worker.is_alive():
-            worker.join(POLL_SECONDS)
+        while not finished.wait(POLL_SECONDS):
+            pass
     except KeyboardInterrupt:
         stop[0] = 1
-        worker.join()
+        finished.wait()
         raise
     if errors:
         raise errors[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.errors import BuildError, OptionError
+from probgen.errors import BuildError, OptionError, TooLargeError
 from probgen.inference.graphical.elimination.conflict import impossible_evidence
 from probgen.inference.graphical.elimination.memory import check_size
 from probgen.inference.graphical.elimination.native_tree import NativeTree
@@ -27,6 +27,7 @@ __all__ = ["JunctionTree", "calibrate", "factor_marginals"]
 
 SLICE = 2**14
 """Draws made at a time."""
+MOST_STATES = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +80,18 @@ class JunctionTree:
         """Independent draws of all free variables: (count, n), uint8, or uint16 if need be.
 
         The same seed gives the same draws, however many are asked for and by any threads.
+        Raises `TooLargeError` for a variable with more states than a draw can hold.
         """
+        if count == 0:
+            return self.tree.draw(0, 0, 0)
+        cards = self.factors.cards
+        if cards.max(initial=0) > MOST_STATES:
+            raise TooLargeError(
+                f"{self.factors.name(int(cards.argmax()))!r} has {cards.max()} states; draws hold "
+                f"up to {MOST_STATES}. Ask for marginals only (draws=0)."
+            )
         key = _key(seed)
-        slices = [(k, min(SLICE, count - k)) for k in range(0, max(count, 1), SLICE)]
+        slices = [(k, min(SLICE, count - k)) for k in range(0, count, SLICE)]
         if threads == 1 or len(slices) == 1:
             parts = [self.tree.draw(first, size, key) for first, size in slices]
         else:

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "message_aligned.hpp"
 #include "message_contract.hpp"
 #include "message_graph.hpp"
 
@@ -24,7 +25,7 @@ enum Schedule { FLOODING = 0, SEQUENTIAL = 1, RESIDUAL = 2 };
 // logarithms, and the number of -inf apart from it.
 struct Beliefs {
     const MessageGraph& g;
-    std::vector<double> finite;
+    message::Numbers finite;
     std::vector<int32_t> zeros;
 
     explicit Beliefs(const MessageGraph& graph)
@@ -70,7 +71,7 @@ struct Worker {
     const MessageGraph& g;
     const bool maximum;
     int64_t contradiction = -1;  // a variable without a possible state
-    std::vector<double> log_in, in, out, prefix, rest;
+    message::Numbers log_in, in, out, prefix, rest;
     std::vector<double*> log_in_at, in_at, out_at;
     std::vector<int32_t> dims;
 
@@ -195,7 +196,7 @@ struct Passing {
     const double damping;
     Beliefs beliefs;
     Worker worker;
-    std::vector<double> changes;  // of the messages of the factor just updated, by place
+    message::Numbers changes;  // of the messages of the factor just updated, by place
 
     Passing(const MessageGraph& graph, double* start, bool maximum, double keep)
         : g(graph), messages(start), damping(keep), beliefs(graph), worker(graph, maximum),
@@ -221,7 +222,7 @@ struct Passing {
     // The same, and the beliefs follow at once.
     double update_now(int64_t f) {
         const int64_t first = g.scope_offsets[f], base = g.message_offsets[first];
-        std::vector<double>& fresh = scratch;
+        message::Numbers& fresh = scratch;
         fresh.resize(worker.out.size());
         const double most = update(f, fresh.data() - base);
         if (most < 0) return most;
@@ -237,7 +238,7 @@ struct Passing {
         return most;
     }
 
-    std::vector<double> scratch;
+    message::Numbers scratch;
 
     double flood() {
         const int64_t size = g.message_offsets[g.scope_offsets[g.factors]];
@@ -271,7 +272,7 @@ struct Passing {
 struct Residuals {
     Passing& passing;
     const MessageGraph& g;
-    std::vector<double> waiting;
+    message::Numbers waiting;
     std::priority_queue<std::pair<double, int64_t>> queue;
 
     explicit Residuals(Passing& p) : passing(p), g(p.g), waiting(p.g.variables, 0.0) {}
@@ -377,7 +378,7 @@ extern "C" __attribute__((visibility("default"))) int64_t probgen_beliefs(
     Beliefs beliefs(g);
     Worker worker(g, false);
     beliefs.rebuild(messages);
-    std::vector<double> table(g.most_table), joint(g.most_states);
+    message::Numbers table(g.most_table), joint(g.most_states);
     double total = 0;
     for (int64_t v = 0; v < g.variables; ++v) {
         double* belief = variables + g.state_offsets[v];
@@ -412,7 +413,7 @@ extern "C" __attribute__((visibility("default"))) void probgen_decode(
     Beliefs beliefs(g);
     Worker worker(g, true);
     beliefs.rebuild(messages);
-    std::vector<double> score(g.most_states);
+    message::Numbers score(g.most_states);
     std::fill(states, states + g.variables, -1);
     for (int64_t i = 0; i < g.variables; ++i) {
         const int64_t v = g.variable_order[i], card = g.cards[v];
@@ -438,7 +439,7 @@ extern "C" __attribute__((visibility("default"))) int64_t probgen_improve(
     const MessageGraph* graph, int32_t* states, int64_t sweeps) {
     constexpr double forbidden = -1e30;
     const MessageGraph& g = *graph;
-    std::vector<double> score(g.most_states);
+    message::Numbers score(g.most_states);
     int64_t moves = 0;
     for (int64_t sweep = 0; sweep < sweeps; ++sweep) {
         const int64_t before = moves;

@@ -2,7 +2,7 @@
 // Unnormalised log probability of many joint states at once, chains innermost.
 #include <algorithm>
 #include <cstdint>
-#include "sweep_pieces.hpp"
+#include "sweep_network.hpp"
 
 namespace sweep {
 

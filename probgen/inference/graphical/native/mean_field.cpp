@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "message_aligned.hpp"
 #include "message_contract.hpp"
 #include "message_graph.hpp"
 
@@ -20,7 +21,7 @@ namespace {
 struct Expectation {
     const MessageGraph& g;
     const double* q;
-    std::vector<double> prefix, rest, out;
+    message::Numbers prefix, rest, out;
     std::vector<const double*> in;
     std::vector<int32_t> dims;
 
@@ -53,7 +54,7 @@ extern "C" __attribute__((visibility("default"))) int64_t probgen_mean_field(
     double penalty, int64_t sweeps, double tolerance, double* changes) {
     const MessageGraph& g = *graph;
     Expectation expectation(g, q);
-    std::vector<double> score(g.most_states), mass(g.most_states);
+    message::Numbers score(g.most_states), mass(g.most_states);
     for (int64_t sweep = 0; sweep < sweeps; ++sweep) {
         double most = 0;
         for (int64_t v = 0; v < g.variables; ++v) {

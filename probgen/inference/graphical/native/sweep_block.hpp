@@ -2,9 +2,10 @@
 // All sweeps of a block of chains: copy its states in, update variable after variable, count
 // states and record draws on the way, copy the states out.
 #include <algorithm>
+#include "sweep_product.hpp"
 #include "sweep_single.hpp"
-#include "sweep_strip.hpp"
 #include "sweep_task.hpp"
+#include "sweep_threshold.hpp"
 
 namespace sweep {
 

@@ -3,7 +3,7 @@
 // first, over all variables at once, and then the variables are updated one by one. The draws are
 // those of the strips in sweep_strip.hpp, bit by bit.
 #include <algorithm>
-#include "sweep_strip.hpp"
+#include "sweep_product.hpp"
 #include "sweep_task.hpp"
 
 namespace sweep {

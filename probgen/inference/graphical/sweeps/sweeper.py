@@ -28,6 +28,8 @@ MOST_STATES = 255
 TABLE_BUDGET = 1 << 21
 """Bytes that merged tables may take in all, so that they stay in a core's own cache."""
 STRIP = 64
+LEAST_WORK = 1_000_000
+"""Updates below which a call is not shared among threads."""
 
 
 class Sweeper:
@@ -40,6 +42,7 @@ class Sweeper:
             None finds the largest number with which all stay in the cache.
         fast_paths: whether binary neighbours with equal tables are told apart by their number
             only (Ising models with uniform couplings and the like).
+        library: the compiled `gibbs.cpp`; None opens it.
 
     Raises `BuildError` without a compiler and `OptionError` for variables of more than 255
     states; `torch_sweeps` serves those.
@@ -153,7 +156,8 @@ class Sweeper:
     def _run(self, task: Task, first_chain: int, chains: int, threads: int) -> list[int]:
         """Cut chains at multiples of a strip and give each thread a share."""
         lowest, highest = first_chain // STRIP, (first_chain + chains - 1) // STRIP + 1
-        workers = max(1, min(threads, highest - lowest))
+        work = task.updates * task.sweeps * chains
+        workers = max(1, min(threads, highest - lowest, work // LEAST_WORK))
         if workers == 1:
             return [self.native.run(task)]
         edges = np.linspace(lowest, highest, workers + 1).astype(int) * STRIP
