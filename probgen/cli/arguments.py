@@ -65,7 +65,8 @@ def given_data(model: Any, items: Iterable[str] | None) -> dict[Any, Any]:
 
 def files_and_pairs(items: Iterable[str]) -> tuple[list[str], list[str]]:
     """Items of `--data` that are files, and those that are NAME=VALUE."""
-    files, pairs = [], []
+    files: list[str] = []
+    pairs: list[str] = []
     for item in items:
         (pairs if "=" in item and not Path(item).expanduser().is_file() else files).append(item)
     return files, pairs

@@ -57,7 +57,7 @@ def draw_network(tree: Any, verdict: Verdict) -> "Figure":
         if panel is evidence:
             evidence(axes, tree)
         else:
-            panel(axes, record)  # type: ignore[arg-type]
+            panel(axes, record)
     return figure
 
 

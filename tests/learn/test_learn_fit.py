@@ -96,8 +96,7 @@ def test_pgmpys_latent_variables_need_no_column():
     with pytest.raises(DataError, match="'h' has no states"):
         fit_network(model, EM(), data, oracle=brute_oracle)
     with pytest.raises(DataError, match=r"missing in 'h' \(200\).*EM"):
-        with_states = fit.network
-        fit_network(with_states, MaximumLikelihood(), data)
+        fit_network(fit.network, MaximumLikelihood(), data)
 
 
 def test_notes_on_the_data_reach_the_summary():

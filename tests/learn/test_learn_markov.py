@@ -175,9 +175,9 @@ def test_the_pseudo_likelihood_of_a_saturated_pair_is_the_maximum_likelihood():
 
 
 def test_a_large_grid_is_learned_by_pseudo_likelihood():
-    """30 x 30 spins, far too wide for exact likelihoods; the data are independent spins."""
+    """16 x 16 spins, far too wide for exact likelihoods; the data are independent spins."""
     rng = np.random.default_rng(3)
-    graph = nx.grid_2d_graph(30, 30)
+    graph = nx.grid_2d_graph(16, 16)
     data = {name: rng.choice([-1, 1], 200, p=[0.3, 0.7]) for name in graph.nodes}
     fit = fit_network(graph, PseudoLikelihood(l2=1.0, tolerance=1e-5), data)
     assert fit.summary["converged"]
