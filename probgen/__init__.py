@@ -45,20 +45,31 @@ _WHERE = {
     "describe": "probgen.api",
     "diagnose": "probgen.diagnose",
     "draw": "probgen.api",
+    "estimate_chain": "probgen.inference.markov_estimation",
     "fit": "probgen.inference.fit",
     "graph": "probgen.api",
+    "hitting_times": "probgen.inference.markov_classes",
     "infer": "probgen.api",
     "load_model": "probgen.declare.modelfile",
     "load_network": "probgen.declare.networks.load",
     "marginals": "probgen.results.network_tree",
+    "mixing_time": "probgen.inference.markov_chains",
     "predict": "probgen.inference.predict",
     "to_pyro": "probgen.declare.networks.to_pyro",
     "to_pgmpy": "probgen.declare.networks.to_pgmpy",
     "read_data_file": "probgen.declare.datafile",
+    "read_transition": "probgen.declare.networks.transition",
     "save_picture": "probgen.diagnose",
+    "simulate_chain": "probgen.inference.markov_simulation",
+    "spectral_gap": "probgen.inference.markov_chains",
+    "stationary": "probgen.inference.markov_chains",
 }
 # Where the function in a module is not called what users call it.
-_CALLED = {"marginals": "marginals_table"}
+_CALLED = {
+    "estimate_chain": "estimate",
+    "marginals": "marginals_table",
+    "simulate_chain": "simulate",
+}
 
 __all__ = sorted(_WHERE)
 

@@ -22,6 +22,7 @@ __all__ = [
     "as_dag",
     "as_frame",
     "as_pgmpy_score",
+    "by_tests",
     "parents_in",
     "perturbed",
     "quiet",
@@ -87,6 +88,21 @@ def perturbed(
         elif len(changed[child]) < most and not _is_above(changed, child, parent):
             changed[child].append(parent)
     return changed
+
+
+def by_tests(table: Table, test: str, significance_level: float, conditioning: int) -> Found:
+    """The graph of the PC algorithm, with tests on at most `conditioning` other variables."""
+    from pgmpy.causal_discovery import PC
+
+    search = PC(
+        variant="stable",
+        ci_test=test,
+        significance_level=significance_level,
+        max_cond_vars=conditioning,
+        n_jobs=1,
+        show_progress=False,
+    )
+    return parents_in(search.fit(as_frame(table)).causal_graph_, len(table.names))
 
 
 def parents_in(graph: Any, nodes: int) -> Found:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import xarray as xr
 
 from probgen.errors import OptionError
 from probgen.learn.fit import Learned, Learner, Problem
@@ -19,16 +16,17 @@ from probgen.learn.networks.pgmpy_search import (
     as_dag,
     as_frame,
     as_pgmpy_score,
+    by_tests,
     parents_in,
     perturbed,
-    quiet,
 )
 from probgen.learn.networks.scores import FamilyScores, check_score, structure_score
-from probgen.learn.networks.structure_fit import check_for_structures, fit_parameters
+from probgen.learn.networks.structure_fit import learn_structure
 from probgen.learn.seeds import generator
 
 __all__ = ["GES", "PC", "HillClimb"]
 
+_MOST_CONDITIONING = 3  # of the tests that only look for a start
 TESTS = ("chi_square", "g_sq", "log_likelihood", "modified_log_likelihood")
 
 
@@ -36,10 +34,10 @@ TESTS = ("chi_square", "g_sq", "log_likelihood", "modified_log_likelihood")
 class HillClimb:
     """Greedy search over graphs: add, remove or turn the edge that raises the score most.
 
-    Koller & Friedman (2009), section 18.4.3. The first climb begins at the empty graph, further
-    ones at the best graph so far with some edges changed at random. The group `structure` holds
-    `edge` (parent, child), int8. (pgmpy's tabu list only forbids steps that would raise the
-    score, so it is not used.)
+    Koller & Friedman (2009), section 18.4.3. The first climb begins at the empty graph, the
+    second at the graph of `PC`, which is often much better, further ones at the best graph so far
+    with some edges changed at random. The group `structure` holds `edge` (parent, child), int8.
+    (pgmpy's tabu list only forbids steps that would raise the score, so it is not used.)
 
     Attributes
     ----------
@@ -74,30 +72,36 @@ class HillClimb:
     def learn(self, problem: Problem) -> Learned:
         """Search and fit. Raises `DataError` when a value is missing."""
         scores = FamilyScores(problem.table.distinct(), self.score, self.equivalent_sample_size)
-        return _learn(problem, self.name, partial(self._search, problem), scores, self.parameters)
+        return learn_structure(
+            problem, self.name, partial(self._search, problem), scores, self.parameters
+        )
 
     def _search(self, problem: Problem, scores: FamilyScores) -> Found:
         """The best of several climbs."""
-        nodes = len(problem.table.names)
-        best, highest = None, -np.inf
+        best: list[list[int]] = [[] for _ in problem.table.names]
+        highest = -np.inf
         for climb in range(self.restarts + 1):
-            rng = generator(problem.seed, climb)
-            start = None if best is None else perturbed(best, self.max_parents, rng)
+            start = best
+            if climb == 1:
+                found = by_tests(problem.table, "chi_square", 0.01, _MOST_CONDITIONING)
+                start = [above[: self.max_parents] for above in found.parents]
+            elif climb > 1:
+                start = perturbed(best, self.max_parents, generator(problem.seed, climb))
             parents = self._climb(problem, scores, start)
             value = structure_score(scores, parents)
             if value > highest:
                 best, highest = parents, value
             problem.report(climb + 1, self.restarts + 1, f"best score {highest:.6g}")
-        return Found(best or [[] for _ in range(nodes)])
+        return Found(best)
 
     def _climb(
-        self, problem: Problem, scores: FamilyScores, start: list[list[int]] | None
+        self, problem: Problem, scores: FamilyScores, start: list[list[int]]
     ) -> list[list[int]]:
         from pgmpy.causal_discovery import HillClimbSearch
 
         search = HillClimbSearch(
             scoring_method=as_pgmpy_score(scores),
-            start_dag=None if start is None else as_dag(start),
+            start_dag=as_dag(start),
             max_indegree=self.max_parents,
             tabu_length=0,
             max_iter=self.iterations,
@@ -148,7 +152,7 @@ class GES:
             return parents_in(graph, len(problem.table.names))
 
         scores = FamilyScores(problem.table.distinct(), self.score, self.equivalent_sample_size)
-        return _learn(problem, self.name, search, scores, self.parameters)
+        return learn_structure(problem, self.name, search, scores, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -184,63 +188,13 @@ class PC:
 
     def learn(self, problem: Problem) -> Learned:
         """Test, orient and fit. Raises `DataError` when a value is missing."""
-        from pgmpy.causal_discovery import PC as Search
 
-        def search(scores: FamilyScores) -> Found:
-            method = Search(
-                variant="stable",
-                ci_test=self.test,
-                significance_level=self.significance_level,
-                max_cond_vars=self.max_conditioning,
-                n_jobs=1,
-                show_progress=False,
-            )
-            graph = method.fit(as_frame(problem.table)).causal_graph_
-            return parents_in(graph, len(problem.table.names))
+        def search(_: FamilyScores) -> Found:
+            level = self.significance_level
+            return by_tests(problem.table, self.test, level, self.max_conditioning)
 
         scores = FamilyScores(problem.table.distinct(), "bic")
-        return _learn(problem, self.name, search, scores, self.parameters)
-
-
-def _learn(
-    problem: Problem,
-    name: str,
-    search: Callable[[FamilyScores], Found],
-    scores: FamilyScores,
-    parameters: Learner,
-) -> Learned:
-    """Run a search of pgmpy and fit the tables of what it finds."""
-    check_for_structures(problem, name)
-    started = time.perf_counter()
-    with quiet():
-        found = search(scores)
-    searched = time.perf_counter()
-    parents = found.parents
-    learned = fit_parameters(problem, parents, parameters)
-    notes = list(learned.summary.get("notes", []))
-    if found.turned:
-        notes.append(
-            f"The tests contradict each other: {found.turned} edges were turned round to "
-            "avoid cycles."
-        )
-    summary: dict[str, Any] = {
-        **learned.summary,
-        "edges": sum(map(len, parents)),
-        "score": structure_score(scores, parents),
-        "score_name": scores.score,
-        "families": scores.computed,
-        "seconds_searching": searched - started,
-        "notes": notes,
-    }
-    groups = {**learned.groups, "structure": _structure(parents, learned.network.labels())}
-    return Learned(learned.network, groups, summary)
-
-
-def _structure(parents: list[list[int]], labels: list[str]) -> xr.Dataset:
-    edges = np.zeros((len(parents), len(parents)), dtype=np.int8)
-    for child, above in enumerate(parents):
-        edges[above, child] = 1
-    return xr.Dataset({"edge": (("parent", "child"), edges)}, {"parent": labels, "child": labels})
+        return learn_structure(problem, self.name, search, scores, self.parameters)
 
 
 def _check_counts(**counts: int | None) -> None:

@@ -45,14 +45,21 @@ def eliminate_greedily(
         around = neighbours[v]
         order.append(v)
         buckets.append(sorted(around))
-        touched = set(around)
-        for a in around:
-            neighbours[a] |= around
-            neighbours[a] -= {a, v}
-        if entry[1]:
-            for a in around:
-                touched |= neighbours[a]
+        touched = _join(neighbours, v, entry[1] > 0)
         for a in touched:
             prices[a] = price(a)
             heapq.heappush(queue, prices[a])
     return order, buckets
+
+
+def _join(neighbours: list[set[int]], gone: int, incomplete: bool) -> set[int]:
+    """Tie the neighbours of `gone` together without it; those whose prices change."""
+    around = neighbours[gone]
+    touched = set(around)
+    for a in around:
+        neighbours[a] |= around
+        neighbours[a] -= {a, gone}
+    if incomplete:
+        for a in around:
+            touched |= neighbours[a]
+    return touched

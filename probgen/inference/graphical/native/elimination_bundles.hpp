@@ -85,26 +85,31 @@ class Bundler {
             if (parts[first].bits > most) continue;
             std::vector<char> taken(parts.size(), 0);
             uint64_t mask = 0;
-            int64_t passes = 0;
-            for (size_t next = first;;) {
-                taken[next] = 1;
-                mask |= parts[next].mask;
-                passes += parts[next].child ? 2 : 1;
-                const double room = most - size(mask, members);
-                double least = INFINITY;
-                for (size_t i = first; i < parts.size(); ++i) {
-                    if (taken[i]) continue;
-                    const double growth = size(parts[i].mask & ~mask, members);
-                    if (growth <= room && growth < least) least = growth, next = i;
-                }
-                if (least == INFINITY) break;
-            }
-            if (passes >= WORTH_PASSES) {
-                make(c, mask, parts, taken);
-                return true;
-            }
+            if (grow(first, parts, members, most, taken, mask) < WORTH_PASSES) continue;
+            make(c, mask, parts, taken);
+            return true;
         }
         return false;
+    }
+
+    // Takes parts that enlarge the bundle least, while it stays small; the passes it saves.
+    int64_t grow(size_t first, const std::vector<Part>& parts,
+                 const std::vector<int64_t>& members, double most, std::vector<char>& taken,
+                 uint64_t& mask) const {
+        int64_t passes = 0;
+        for (size_t next = first;;) {
+            taken[next] = 1;
+            mask |= parts[next].mask;
+            passes += parts[next].child ? 2 : 1;
+            const double room = most - size(mask, members);
+            double least = INFINITY;
+            for (size_t i = first; i < parts.size(); ++i) {
+                if (taken[i]) continue;
+                const double growth = size(parts[i].mask & ~mask, members);
+                if (growth <= room && growth < least) least = growth, next = i;
+            }
+            if (least == INFINITY) return passes;
+        }
     }
 
     void make(size_t c, uint64_t mask, const std::vector<Part>& parts,

@@ -58,19 +58,45 @@ struct SumOfExp {
     static double value(double large, double top) { return std::exp(large - top); }
 };
 
+// One step of jumps: vectorised over the entries of the small table, or over what they sum.
+template <class Reduction>
+void reduce_jumps(const double* __restrict large, double* __restrict to,
+                  const double* __restrict top, const View& view, std::vector<double>& scratch) {
+    const int64_t kept = (int64_t)view.kept().size(), summed = (int64_t)view.summed().size();
+    const int32_t* __restrict near = view.kept().data();
+    const int32_t* __restrict far = view.summed().data();
+    const int32_t* __restrict targets = view.targets().data();
+    if (kept < 8) {
+        for (int64_t s = 0; s < kept; ++s) {
+            const double* __restrict from = large + near[s];
+            const double here = top[targets[s]];
+            double total = Reduction::START;
+            for (int64_t r = 0; r < summed; ++r)
+                total = Reduction::join(total, Reduction::value(from[far[r]], here));
+            to[targets[s]] = Reduction::join(to[targets[s]], total);
+        }
+        return;
+    }
+    if ((int64_t)scratch.size() < 2 * kept) scratch.resize(2 * kept);
+    double* __restrict totals = scratch.data();
+    double* __restrict tops = totals + kept;
+    for (int64_t s = 0; s < kept; ++s) totals[s] = Reduction::START;
+    for (int64_t s = 0; s < kept; ++s) tops[s] = top[targets[s]];
+    for (int64_t r = 0; r < summed; ++r) {
+        const double* __restrict from = large + far[r];
+        for (int64_t s = 0; s < kept; ++s)
+            totals[s] = Reduction::join(totals[s], Reduction::value(from[near[s]], tops[s]));
+    }
+    for (int64_t s = 0; s < kept; ++s)
+        to[targets[s]] = Reduction::join(to[targets[s]], totals[s]);
+}
+
 template <class Reduction>
 void reduce(const double* __restrict large, double* __restrict small,
             const double* __restrict reference, const View& view, int64_t block,
             std::vector<double>& scratch) {
     const int64_t length = view.length();
     const View::Kind kind = view.kind();
-    const int64_t kept = (int64_t)view.kept().size(), summed = (int64_t)view.summed().size();
-    const int32_t* __restrict near = view.kept().data();
-    const int32_t* __restrict far = view.summed().data();
-    const int32_t* __restrict targets = view.targets().data();
-    if ((int64_t)scratch.size() < 2 * kept) scratch.resize(2 * kept);
-    double* __restrict totals = scratch.data();
-    double* __restrict tops = totals + kept;
     view.each_step(view.base(block), [&](int64_t at) {
         double* __restrict to = small + at;
         const double* __restrict top = reference + at;
@@ -83,26 +109,8 @@ void reduce(const double* __restrict large, double* __restrict small,
         } else if (kind == View::ALONG) {
             for (int64_t i = 0; i < length; ++i)
                 to[i] = Reduction::join(to[i], Reduction::value(large[i], top[i]));
-        } else if (kept >= 8) {
-            for (int64_t s = 0; s < kept; ++s) totals[s] = Reduction::START;
-            for (int64_t s = 0; s < kept; ++s) tops[s] = top[targets[s]];
-            for (int64_t r = 0; r < summed; ++r) {
-                const double* __restrict from = large + far[r];
-                for (int64_t s = 0; s < kept; ++s)
-                    totals[s] =
-                        Reduction::join(totals[s], Reduction::value(from[near[s]], tops[s]));
-            }
-            for (int64_t s = 0; s < kept; ++s)
-                to[targets[s]] = Reduction::join(to[targets[s]], totals[s]);
         } else {
-            for (int64_t s = 0; s < kept; ++s) {
-                const double* __restrict from = large + near[s];
-                const double here = top[targets[s]];
-                double total = Reduction::START;
-                for (int64_t r = 0; r < summed; ++r)
-                    total = Reduction::join(total, Reduction::value(from[far[r]], here));
-                to[targets[s]] = Reduction::join(to[targets[s]], total);
-            }
+            reduce_jumps<Reduction>(large, to, top, view, scratch);
         }
         large += length;
     });
