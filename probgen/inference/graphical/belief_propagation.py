@@ -14,16 +14,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from probgen.errors import BuildError, OptionError
-from probgen.inference.graphical.message_convergence import (
+from probgen.inference.graphical.messages.convergence import (
     Convergence,
     MessageEngine,
     PassingSettings,
     pass_messages,
 )
-from probgen.inference.graphical.message_graph import MessageGraph, message_graph
-from probgen.inference.graphical.message_merge import marginal_onto
-from probgen.inference.graphical.message_native import SCHEDULES, open_messages
-from probgen.inference.graphical.message_numpy import NumpyMessages
+from probgen.inference.graphical.messages.graph import MessageGraph, message_graph
+from probgen.inference.graphical.messages.merge import marginal_onto
+from probgen.inference.graphical.messages.native_engine import SCHEDULES, open_messages
+from probgen.inference.graphical.messages.numpy_engine import NumpyMessages
 from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
 from probgen.targets.factors import Factors
 

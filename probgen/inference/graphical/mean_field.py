@@ -18,13 +18,13 @@ import numpy as np
 
 from probgen.errors import BuildError, OptionError, SamplingError
 from probgen.inference.graphical.belief_propagation import BeliefPropagation
-from probgen.inference.graphical.message_expectation import (
+from probgen.inference.graphical.messages.expectation import (
     ExpectationEngine,
     NativeExpectation,
     NumpyExpectation,
     Splitting,
 )
-from probgen.inference.graphical.message_graph import aligned, message_graph
+from probgen.inference.graphical.messages.graph import aligned, message_graph
 from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
 from probgen.targets.factors import Factors
 

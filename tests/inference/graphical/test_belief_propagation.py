@@ -9,10 +9,10 @@ from probgen.declare.network import Factor, Network
 from probgen.errors import BuildError, EvidenceError, OptionError
 from probgen.inference.graphical import belief_propagation
 from probgen.inference.graphical.belief_propagation import BeliefPropagation, factor_marginals
-from probgen.inference.graphical.message_convergence import PassingSettings
-from probgen.inference.graphical.message_graph import message_graph
-from probgen.inference.graphical.message_native import SCHEDULES, open_messages
-from probgen.inference.graphical.message_numpy import NumpyMessages
+from probgen.inference.graphical.messages.convergence import PassingSettings
+from probgen.inference.graphical.messages.graph import message_graph
+from probgen.inference.graphical.messages.native_engine import SCHEDULES, open_messages
+from probgen.inference.graphical.messages.numpy_engine import NumpyMessages
 from probgen.inference.graphical.method import GraphPlan
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import (

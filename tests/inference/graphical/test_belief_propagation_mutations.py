@@ -9,9 +9,9 @@ import pytest
 
 from probgen.compile.build import build
 from probgen.declare.network import Factor, Network
-from probgen.inference.graphical.message_convergence import PassingSettings, pass_messages
-from probgen.inference.graphical.message_graph import message_graph
-from probgen.inference.graphical.message_native import open_messages
+from probgen.inference.graphical.messages.convergence import PassingSettings, pass_messages
+from probgen.inference.graphical.messages.graph import message_graph
+from probgen.inference.graphical.messages.native_engine import open_messages
 from probgen.inference.graphical.native.library import source
 from probgen.targets.factors import Factors, condition
 from tests.inference.graphical.awkward import AWKWARD, brute_force, markov

@@ -10,12 +10,12 @@ from probgen.declare.network import Factor, Network
 from probgen.errors import BuildError, OptionError, SamplingError
 from probgen.inference.graphical import mean_field
 from probgen.inference.graphical.mean_field import MeanField
-from probgen.inference.graphical.message_expectation import (
+from probgen.inference.graphical.messages.expectation import (
     NativeExpectation,
     NumpyExpectation,
     Splitting,
 )
-from probgen.inference.graphical.message_graph import message_graph
+from probgen.inference.graphical.messages.graph import message_graph
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.native.library import source
 from probgen.targets.factors import condition

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, address, aligned, impossible
+from probgen.inference.graphical.messages.graph import MessageGraph, address, aligned, impossible
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["NativeMessages", "open_messages"]

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, address, aligned, segments
+from probgen.inference.graphical.messages.graph import MessageGraph, address, aligned, segments
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["Bound", "ExpectationEngine", "NativeExpectation", "NumpyExpectation", "Splitting"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph, impossible, segments
+from probgen.inference.graphical.messages.graph import MessageGraph, impossible, segments
 
 __all__ = ["NumpyMessages"]
 

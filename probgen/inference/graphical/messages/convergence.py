@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from probgen.inference.graphical.message_graph import MessageGraph
+from probgen.inference.graphical.messages.graph import MessageGraph
 
 __all__ = ["Convergence", "MessageEngine", "PassingSettings", "pass_messages"]
 

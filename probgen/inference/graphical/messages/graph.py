@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from probgen.errors import EvidenceError
-from probgen.inference.graphical.message_merge import merge_covered
+from probgen.inference.graphical.messages.merge import merge_covered
 from probgen.inference.graphical.method import state_offsets
 from probgen.targets.factors import Factors
 

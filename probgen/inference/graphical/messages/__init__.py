@@ -1,0 +1,1 @@
+"""Message passing: graphs of messages, engines, convergence, expectations."""
