@@ -10,16 +10,16 @@ from scipy import sparse
 from probgen.declare.networks.transition import TransitionModel
 from probgen.errors import DataError, OptionError, TooLargeError
 from probgen.inference import markov_chains
-from probgen.inference.markov_chains import mixing_time, spectral_gap, stationary
-from probgen.inference.markov_classes import (
+from probgen.inference.markov.chains import mixing_time, spectral_gap, stationary
+from probgen.inference.markov.classes import (
     absorbing_states,
     absorption_probabilities,
     classes,
     hitting_times,
     period,
 )
-from probgen.inference.markov_estimation import estimate
-from probgen.inference.markov_simulation import simulate
+from probgen.inference.markov.estimation import estimate
+from probgen.inference.markov.simulation import simulate
 
 
 def random_chain(k, seed, states=None):

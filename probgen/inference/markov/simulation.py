@@ -11,7 +11,7 @@ import xarray as xr
 
 from probgen.declare.networks.transition import TransitionModel
 from probgen.errors import DataError, OptionError
-from probgen.inference.markov_chains import stationary
+from probgen.inference.markov.chains import stationary
 from probgen.results.tree import Labels, Variable, build_tree
 
 __all__ = ["simulate"]

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigs, eigsh, splu
 
 from probgen.declare.networks.transition import TransitionModel
 from probgen.errors import OptionError, TooLargeError
-from probgen.inference.markov_classes import CommunicatingClass, classes
+from probgen.inference.markov.classes import CommunicatingClass, classes
 
 __all__ = [
     "MixingTime",

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from probgen.declare.networks.transition import TransitionModel
 from probgen.errors import DataError, OptionError
-from probgen.inference.markov_sequences import as_sequences, count_transitions, state_names
+from probgen.inference.markov.sequences import as_sequences, count_transitions, state_names
 from probgen.results.tree import Labels, Variable, build_tree
 
 __all__ = ["ChainEstimate", "estimate"]

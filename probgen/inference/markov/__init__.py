@@ -1,0 +1,1 @@
+"""Markov chains as models: laws, mixing, simulation, estimation."""
