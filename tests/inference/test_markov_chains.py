@@ -9,7 +9,7 @@ from scipy import sparse
 
 from probgen.declare.networks.transition import TransitionModel
 from probgen.errors import DataError, OptionError, TooLargeError
-from probgen.inference import markov_chains
+from probgen.inference.markov import chains as markov_chains
 from probgen.inference.markov.chains import mixing_time, spectral_gap, stationary
 from probgen.inference.markov.classes import (
     absorbing_states,

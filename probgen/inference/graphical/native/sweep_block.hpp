@@ -9,7 +9,7 @@
 
 namespace sweep {
 
-constexpr int64_t CACHE_BYTES = 1 << 19;
+constexpr int64_t CACHE_BYTES = 1 << 21;
 // A strip of 64 chains takes as long as about so many chains one by one.
 constexpr int64_t FEW_CHAINS = 6;
 
