@@ -28,6 +28,7 @@ __all__ = ["AnnealedImportance"]
 LEAST_ESS = 10.0
 """Effective particles below which an estimate is noise with a false error bar."""
 
+_RARE = 30
 SCHEDULES = ("adaptive", "linear", "sigmoid")
 BASES = ("fields", "uniform")
 
@@ -46,7 +47,10 @@ class AnnealedImportance:
         sweeps: Gibbs sweeps at each position.
         reverse: whether to walk back as well, for the estimate from above.
 
-    With `draws` > 0 the particles are resampled by their weights and followed by Gibbs sweeps.
+    The error bar and the effective number of particles know nothing of a mode that no particle
+    has entered. With `draws` > 0 the particles are resampled by their weights and followed by
+    Gibbs sweeps.
+
     Raises `OptionError` for wrong settings, `SamplingError` when fewer than ten particles carry
     the weight: no evidence is reported then.
 
@@ -178,6 +182,15 @@ def _marginals(path: Path, states: np.ndarray, weights: Weights) -> Marginals:
     for v, (row, card) in enumerate(zip(states, path.factors.cards, strict=True)):
         place = slice(path.offsets[v], path.offsets[v + 1])
         probabilities[place], errors[place] = weights.mean(row[:, None] == np.arange(card))
+        if card > 1:
+            errors[place] = np.maximum(errors[place], _floor(probabilities[place], weights.ess))
     with np.errstate(divide="ignore", invalid="ignore"):
         ess = probabilities * (1 - probabilities) / errors**2
     return Marginals(path.offsets, probabilities, errors, ess=ess)
+
+
+def _floor(probabilities: np.ndarray, ess: float) -> np.ndarray:
+    """Error of states that few particles are in, or all but few: one more might have been."""
+    seen = np.minimum(probabilities, 1 - probabilities) * ess
+    share = (seen + 1) / (ess + 2)
+    return np.where(seen < _RARE, np.sqrt(share * (1 - share) / ess), 0.0)

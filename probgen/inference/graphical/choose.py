@@ -19,7 +19,7 @@ from probgen.targets.factors import Factors
 
 __all__ = ["choose_engine"]
 
-_EXACT_ENTRIES = 3e7  # of all clique tables: about a second and 240 MB
+_EXACT_ENTRIES = 1e8  # of all clique tables: about half a second and 800 MB
 
 
 def choose_engine(factors: Factors) -> tuple[GraphMethod, str]:
@@ -27,7 +27,7 @@ def choose_engine(factors: Factors) -> tuple[GraphMethod, str]:
     cost = cost_of(factors)
     size = f"{len(factors.free)} free variables, width {cost.width}, "
     size += f"{cost.entries:.2g} entries in all clique tables"
-    if cost.entries <= _EXACT_ENTRIES:
+    if cost.entries <= _EXACT_ENTRIES and cost.feasible:
         return Exact(), f"exact elimination is cheap: {size}"
     wide = f"too wide for exact elimination ({size})"
     if is_ferromagnetic(factors):

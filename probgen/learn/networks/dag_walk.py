@@ -122,7 +122,7 @@ def _empty(draws: int, nodes: int) -> Steps:
 
 @dataclass
 class PythonWalk:
-    """The walk of one chain without a compiler, about a hundred times slower."""
+    """The walk of one chain without a compiler, about forty times slower."""
 
     sets: ParentSets
     start: np.ndarray

@@ -91,9 +91,17 @@ def perturbed(
 
 
 def by_tests(table: Table, test: str, significance_level: float, conditioning: int) -> Found:
-    """The graph of the PC algorithm, with tests on at most `conditioning` other variables."""
+    """The graph of the PC algorithm, with tests on at most `conditioning` other variables.
+
+    Variables with one value in all rows are left alone: pgmpy takes a test without degrees of
+    freedom for a dependence.
+    """
     from pgmpy.causal_discovery import PC
 
+    frame = as_frame(table)
+    frame = frame[[name for name in frame if frame[name].nunique() > 1]]
+    if frame.shape[1] < 2:
+        return Found([[] for _ in table.names])
     search = PC(
         variant="stable",
         ci_test=test,
@@ -102,7 +110,7 @@ def by_tests(table: Table, test: str, significance_level: float, conditioning: i
         n_jobs=1,
         show_progress=False,
     )
-    return parents_in(search.fit(as_frame(table)).causal_graph_, len(table.names))
+    return parents_in(search.fit(frame).causal_graph_, len(table.names))
 
 
 def parents_in(graph: Any, nodes: int) -> Found:

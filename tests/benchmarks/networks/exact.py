@@ -1,6 +1,6 @@
-"""All marginals of every BIF network, exactly: probgen and pyAgrum on one core.
+"""All marginals of every BIF network and UAI instance, exactly: probgen and pyAgrum, one core.
 
-    python -m tests.benchmarks.networks.exact [--networks alarm pigs ...] [--repeats 9]
+    python -m tests.benchmarks.networks.exact [--networks alarm Grids_12 ...] [--repeats 9]
 
 Timed from a network in memory on: order, calibration, every marginal.
 """
@@ -17,13 +17,16 @@ from probgen.declare.networks import bundled
 from probgen.declare.networks.bif_writer import write_bif
 from tests.benchmarks import harness
 from tests.benchmarks.table import markdown
+from tests.reference_data import find_reference_data
 
+from .accuracy import instances
 from .worker import measured
 
 
 def main() -> None:
     """Measure and print one row per network, and how many are at or below pyAgrum's time."""
-    names = bundled.bundled_names()
+    verified = [entry["name"] for entry in instances() if entry.get("verified")]
+    names = [*bundled.bundled_names(), *verified]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="+", default=names, choices=names, metavar="NAME")
     parser.add_argument("--repeats", type=int, default=9)
@@ -50,7 +53,10 @@ def main() -> None:
 
 
 def unpacked(name: str, folder: Path) -> str:
-    """Path of a bundled network as a BIF file with plain names, which every reader takes."""
+    """Path of a UAI instance, or of a bundled network as BIF with names every reader takes."""
+    instance = find_reference_data("uai", f"{name}.uai")
+    if instance is not None:
+        return str(instance)
     path = folder / f"{name}.bif"
     network = bundled.load_bundled(name)
     names = tuple(f"v{v}" for v in range(len(network.names)))

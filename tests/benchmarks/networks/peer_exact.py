@@ -1,4 +1,4 @@
-"""pyAgrum's LazyPropagation: all marginals of a network read from a BIF file."""
+"""pyAgrum: all marginals, of a BIF file by LazyPropagation, of a UAI file by Shafer-Shenoy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .peer_pyagrum import all_marginals
 
 def measure(path: str, repeats: int) -> dict[str, float]:
     """CPU seconds of the inference object, its inference and all posteriors: the median."""
-    network = gum.loadBN(path)
+    network = gum.loadMRF(path) if path.endswith(".uai") else gum.loadBN(path)
     times = []
     for _ in range(repeats):
         started = time.process_time()

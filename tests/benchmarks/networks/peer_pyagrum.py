@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pyagrum as gum
 
@@ -38,9 +39,10 @@ def measure(workload: str, chains: int, seconds: float) -> dict[str, float]:
     return {"rate": sampler.nbrIterations() * len(factors.free) / took, "setup": setup}
 
 
-def all_marginals(network: gum.BayesNet, evidence: dict[str, str]) -> None:
-    """Every posterior by LazyPropagation, from a ready network."""
-    engine = gum.LazyPropagation(network)
+def all_marginals(network: Any, evidence: dict[str, str]) -> None:
+    """Every posterior, from a ready network: by its engine for directed or undirected models."""
+    directed = isinstance(network, gum.BayesNet)
+    engine = (gum.LazyPropagation if directed else gum.ShaferShenoyMRFInference)(network)
     engine.setEvidence(evidence)
     engine.makeInference()
     for name in network.names():

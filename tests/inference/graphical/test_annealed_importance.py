@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -41,9 +43,9 @@ def test_awkward_networks_against_brute_force(name, base):
     assert abs(errors_of(result.summary, truth.log_z)) < 5
     assert abs(errors_of(result.summary, truth.log_z, "_reverse")) < 5
     exact = np.concatenate(truth.marginals)
-    # A state of few particles has no error of its own worth the name.
-    error = np.sqrt(result.marginals.errors**2 + np.maximum(1 - exact, 0) * exact / 512)
-    assert (np.abs(result.marginals.probabilities - exact) <= 5 * error + 1e-9).all()
+    off = np.abs(result.marginals.probabilities - exact)
+    assert (off <= 5 * result.marginals.errors + 1e-9).all()
+    json.dumps(result.summary)
     assert result.states.shape == (512, 2, len(factors.cards))
     np.testing.assert_allclose(result.stats["log_joint"], factors.log_joint(result.states))
     assert np.isfinite(result.stats["log_joint"]).all()
@@ -110,10 +112,10 @@ def test_ising_torus_against_kaufman(side, betas, coupling):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("side", "betas"), [(32, 1000), (64, 4000)])
-def test_large_ising_torus_against_kaufman(side, betas):
+@pytest.mark.parametrize(("side", "betas", "sweeps"), [(32, 1000, 4), (64, 1500, 20)])
+def test_large_ising_torus_against_kaufman(side, betas, sweeps):
     factors = condition(ising_torus(side, side, CRITICAL))
-    found = AnnealedImportance(betas=betas).run(factors, plan(threads=2)).summary
+    found = AnnealedImportance(betas=betas, sweeps=sweeps).run(factors, plan()).summary
     assert abs(errors_of(found, kaufman_log_z(side, side, CRITICAL))) < 5
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,7 @@ def test_awkward_networks_against_brute_force(name):
     assert result.states.shape == (64, 300, len(factors.cards))
     assert np.isfinite(result.stats["log_joint"]).all()
     np.testing.assert_allclose(result.stats["log_joint"], factors.log_joint(result.states))
+    json.dumps(result.summary)
 
 
 @pytest.mark.parametrize("name", ["asia", "hailfinder", "win95pts"])
@@ -85,7 +88,7 @@ def test_a_magnet_in_two_phases_where_single_sites_are_stuck():
     assert np.abs(tempered.marginals.probabilities - exact).max() < 0.04
     assert np.nanmax(tempered.marginals.r_hat) < 1.1
     single = Gibbs().run(factors, plan(draws=300, warmup=200))
-    assert np.abs(single.marginals.probabilities - exact).max() > 0.1
+    assert np.abs(single.marginals.probabilities - exact).max() > 0.05
     assert np.nanmin(single.marginals.r_hat) > 1.2
 
 

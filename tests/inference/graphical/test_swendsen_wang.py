@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -85,9 +87,14 @@ def largest_z(result, factors):
     joint = np.zeros(truth.joint.shape)
     draws = result.states.reshape(-1, len(factors.cards))
     np.add.at(joint, tuple(draws.T), 1 / len(draws))
-    # Draws of one chain are correlated: ask for a third of their number.
-    error = np.sqrt(truth.joint * (1 - truth.joint) / (len(draws) / 3))
-    return max(z.max(), (np.abs(joint - truth.joint) / np.maximum(error, 1e-9)).max())
+    # Draws of one chain are correlated: ask for a third of their number. States that are to be
+    # expected a few times only are not normally distributed.
+    number = len(draws) / 3
+    error = np.sqrt(truth.joint * (1 - truth.joint) / number)
+    off = np.abs(joint - truth.joint)
+    common = truth.joint * number > 10
+    assert (joint[truth.joint == 0] == 0).all()
+    return max(z.max(), (off / np.maximum(error, 1e-9))[common].max())
 
 
 @pytest.mark.parametrize("name", FERROMAGNETS)
@@ -97,6 +104,7 @@ def test_awkward_ferromagnets_against_brute_force(name):
     assert largest_z(result, factors) < 5
     assert result.states.dtype == np.uint8
     np.testing.assert_allclose(result.stats["log_joint"], factors.log_joint(result.states))
+    json.dumps(result.summary)
 
 
 def test_evidence_and_thinning():
