@@ -100,12 +100,12 @@ def named(cards: list[int], *factors: tuple[tuple[int, ...], Any], title: str) -
     return Network(tuple(f"v{k}" for k in range(len(cards))), states, parts, title)
 
 
-def hub(leaves: int = 40) -> Network:
-    """A variable of three states that many neighbours of two pull about."""
-    pulls = np.random.default_rng(31).normal(0, 0.25, (leaves, 3, 2))
-    rays = (((0, k + 1) if k % 2 else (k + 1, 0), p) for k, p in enumerate(pulls))
-    factors = ((scope, p if scope[0] == 0 else p.T) for scope, p in rays)
-    return named([3] + [2] * leaves, *factors, title="hub")
+def hub(leaves: int, states: int, title: str, drop: float = 0.0) -> Network:
+    """A variable that many binary neighbours pull about; each lowers its last state by `drop`."""
+    pulls = np.random.default_rng(31).normal(0, 0.25, (leaves, states, 2))
+    pulls[:, -1] -= drop
+    rays = (((0, k + 1), p) if k % 2 else ((k + 1, 0), p.T) for k, p in enumerate(pulls))
+    return named([states] + [2] * leaves, *rays, title=title)
 
 
 def mountains() -> Network:
@@ -181,17 +181,19 @@ def flat() -> Network:
 NETWORKS: dict[str, Network] = AWKWARD | {
     network.title: network
     for network in (
-        three_way(32), flat(), mountains(), odd_names(), zero_heavy(), twins(), forced(), hub(),
+        three_way(32), flat(), mountains(), odd_names(), zero_heavy(), twins(), forced(),
+        hub(40, 3, "hub"), hub(20, 2, "binary_hub"), hub(21, 3, "steep_hub", drop=60.0),
         markov([300, 2, 3], [(0, 1), (2, 0), (1, 2)], 37, "many_states"),
         grid(3, 3, 0.6, 0.3, None), potts(),
         bayesian([2, 2, 3, 2, 2], [(), (0,), (0, 1), (), (2, 3)], 38, "functions", (1, 2)),
+        bayesian([4, 4, 4, 4, 2], [(), (0,), (1,), (2,), (1,)], 39, "long_copies", (1, 2, 3)),
         named([], title="nothing"),
     )
 }  # fmt: skip
 
 FORESTS = (
     "chain", "disconnected", "isolated", "unary", "no_factor", "single", "one_state", "star",
-    "hub", "forced", "zero_heavy", "nothing", "high_order",
+    "hub", "binary_hub", "steep_hub", "forced", "zero_heavy", "nothing", "high_order",
 )  # fmt: skip
 """Their factor graphs are forests (a scope within another one counts as part of it)."""
 

@@ -1,5 +1,5 @@
 #pragma once
-// Updates of one variable in a strip of 64 chains, whose states lie side by side in a row of bytes.
+// A strip of 64 chains, whose states lie side by side in rows of bytes: indices into tables.
 //
 // Random words of (sweep, variable): a strip has 64 of them. Thresholds take 15 bits a chain, the
 // high byte from words 0-7 and the low one from 8-15; only where these tie with a threshold are 32
