@@ -240,4 +240,4 @@ def _read(model: Any, data: Mapping[Any, Any] | None) -> tuple[Any, Mapping[Any,
         return continuous_program(model, data)
     from probgen.declare.networks.pgmpy_models import read_network
 
-    return read_network(model, slices=slices_of(data)), data
+    return read_network(model, slices=slices_of(model, data)), data

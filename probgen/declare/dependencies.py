@@ -54,7 +54,7 @@ def graph_of(model: Any, data: Mapping[Any, Any] | None = None) -> nx.Graph:
     if not isinstance(model, Network):
         from probgen.declare.networks.pgmpy_models import read_network
 
-        model = read_network(model, slices=slices_of({} if data is None else data))
+        model = read_network(model, slices=slices_of(model, data))
     return network_graph(model, data)
 
 

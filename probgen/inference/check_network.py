@@ -10,7 +10,7 @@ from probgen.declare.checks.report import CheckReport
 from probgen.declare.network import Network
 from probgen.declare.networks.kinds import slices_of
 from probgen.declare.networks.pgmpy_models import read_network
-from probgen.errors import DataError, EvidenceError, InitialisationError, ModelError
+from probgen.errors import DataError, EvidenceError, InitialisationError, ModelError, OptionError
 from probgen.inference.graphical.blocks.start import starting_states
 from probgen.inference.graphical.choose import choose_engine
 from probgen.inference.graphical.elimination.tree import calibrate
@@ -23,8 +23,8 @@ def check_network(model: Any, data: Mapping[Any, Any] | None) -> CheckReport:
     """Read a network, put its evidence in and choose an engine; faults are listed, not raised."""
     data = {} if data is None else data
     try:
-        network = read_network(model, slices=slices_of(data))
-    except ModelError as raised:
+        network = read_network(model, slices=slices_of(model, data))
+    except (ModelError, OptionError) as raised:
         return CheckReport(type(model).__name__, [Problem("error", None, str(raised), "")])
     report = CheckReport(network.title, remarks=[_sizes(network)])
     try:

@@ -13,14 +13,14 @@ from typing import Any
 from probgen.declare.network import Network
 from probgen.declare.networks.acyclic import check_acyclic
 from probgen.declare.networks.dynamic import unroll_chain, unroll_dynamic
+from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.named_tables import agreed_states, assemble
 from probgen.declare.networks.pgmpy_tables import one_for_each, read_table
 from probgen.errors import ModelError, OptionError
 
 __all__ = ["read_network"]
 
-_CONTINUOUS = ("LinearGaussianBayesianNetwork", "FunctionalBayesianNetwork")
-_DYNAMIC = ("DynamicBayesianNetwork", "MarkovChain")
+_MOST_SLICES = 100_000
 
 
 def read_network(model: Any, *, slices: int | None = None) -> Network:
@@ -50,12 +50,11 @@ def read_network(model: Any, *, slices: int | None = None) -> Network:
     if "MarkovChain" in kinds:
         return unroll_chain(model, _checked_slices(slices))
     _no_slices(model, slices)
-    for kind in _CONTINUOUS:
-        if kind in kinds:
-            raise ModelError(
-                f"A {kind} has no discrete tables; read it with "
-                "probgen.declare.networks.continuous."
-            )
+    if is_continuous(model):
+        raise ModelError(
+            f"A {type(model).__name__} has no discrete tables; read it with "
+            "probgen.declare.networks.continuous."
+        )
     if isinstance(getattr(model, "cpds", None), list):
         return _read_bayesian(model)
     if isinstance(getattr(model, "factors", None), list):
@@ -105,7 +104,7 @@ def _latents(model: Any) -> list[Hashable]:
 def _no_slices(model: Any, slices: int | None) -> None:
     if slices is not None:
         raise OptionError(
-            f"slices={slices} is for {' and '.join(_DYNAMIC)}; "
+            f"slices={slices} is for DynamicBayesianNetwork and MarkovChain; "
             f"{type(model).__name__} has no time slices."
         )
 
@@ -115,4 +114,8 @@ def _checked_slices(slices: int | None) -> int:
         return 2
     if isinstance(slices, bool) or not isinstance(slices, int) or slices < 1:
         raise OptionError(f"slices must be a whole number of at least 1, not {slices!r}.")
+    if slices > _MOST_SLICES:
+        raise OptionError(
+            f"{slices} time slices are asked for; the most that are unrolled is {_MOST_SLICES}."
+        )
     return slices
