@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from probgen.inference.method import Progress
+from typing import Any
 
 __all__ = ["ProgressDisplay"]
 
@@ -14,7 +11,7 @@ _DELAY = 0.5  # seconds before anything is shown: most runs are over by then
 
 
 class ProgressDisplay:
-    """Callable that a sampler hands its `Progress` to; a context manager that cleans up.
+    """A bar that `step` moves; a context manager that cleans up.
 
     Goes to standard error, with one bar for all chains together; in a terminal it is live, in a
     log nothing is printed before the end.
@@ -34,16 +31,6 @@ class ProgressDisplay:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-
-    def __call__(self, progress: Progress) -> None:
-        """Show where a sampler of a density stands."""
-        warm = min(progress.iterations, default=0) >= progress.warmup
-        self.step(
-            sum(progress.iterations),
-            progress.total * len(progress.iterations),
-            f"{'sampling' if warm else 'warm-up'}, {sum(progress.divergences)} divergences, "
-            f"{_short(sum(progress.gradients))} gradients",
-        )
 
     def step(self, done: int, total: int, detail: str) -> None:
         """Show that `done` of `total` is done, and what is going on."""
@@ -70,10 +57,3 @@ class ProgressDisplay:
         )
         self._task = self._bar.add_task(self.title, total=None, detail="")
         self._bar.start()
-
-
-def _short(count: int) -> str:
-    for unit, scale in (("M", 1_000_000), ("k", 1_000)):
-        if count >= scale:
-            return f"{count / scale:.1f}{unit}"
-    return str(count)

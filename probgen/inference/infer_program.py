@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import xarray as xr
 from probgen.declare.program import Program
 from probgen.inference.cores import usable_cores
 from probgen.inference.initialise import initialise
-from probgen.inference.method import Draws, Method, Plan
+from probgen.inference.method import Draws, Method, Plan, Progress
 from probgen.progress import ProgressDisplay
 from probgen.results.attributes import run_attributes
 from probgen.results.tree import Labels, Variable, build_tree
@@ -62,7 +63,7 @@ def infer_program(
             initial=initial,
             threads=options.threads or min(options.chains, usable_cores()),
             keep_warmup=options.keep_warmup,
-            progress=display,
+            progress=partial(_show, display),
         )
         result = method.run(density, plan)
     attrs = run_attributes(density.program.name, method, options.seed, _PACKAGES)
@@ -73,6 +74,23 @@ def infer_program(
     attrs["seconds_trace"] = 0.0 if reused else density.seconds_trace
     attrs["seconds_compile"] = 0.0 if reused else compiled - started - density.seconds_trace
     return _to_tree(density, result, options.log_likelihood, labels, attrs)
+
+
+def _show(display: ProgressDisplay, progress: Progress) -> None:
+    warm = min(progress.iterations, default=0) >= progress.warmup
+    display.step(
+        sum(progress.iterations),
+        progress.total * len(progress.iterations),
+        f"{'sampling' if warm else 'warm-up'}, {sum(progress.divergences)} divergences, "
+        f"{_short(sum(progress.gradients))} gradients",
+    )
+
+
+def _short(count: int) -> str:
+    for unit, scale in (("M", 1_000_000), ("k", 1_000)):
+        if count >= scale:
+            return f"{count / scale:.1f}{unit}"
+    return str(count)
 
 
 def _to_tree(

@@ -29,9 +29,7 @@ def slices_of(model: Any, data: Any) -> int | None:
     """
     if not is_temporal(model):
         return None
-    keys = getattr(data, "columns", None)  # of a table; those of a row or a mapping below
-    if keys is None:
-        keys = data.keys() if hasattr(data, "keys") else ()
+    keys = data.keys() if hasattr(data, "keys") else ()
     return max([2, *(_slice(key) + 1 for key in keys)])
 
 

@@ -133,7 +133,17 @@ class Path:
 
     @cached_property
     def _network_sweeps(self) -> tuple[Sweeps, str]:
-        return open_sweeper(self.factors)
+        """Sweeps at the network itself, where zeros need blocks, and a note on the engine."""
+        single, note = open_sweeper(self.factors)
+        if not self.has_zeros:
+            return single, note
+        from probgen.inference.graphical.blocks.plan import plan_blocks
+        from probgen.inference.graphical.gibbs import with_blocks
+
+        blocks = plan_blocks(self.factors)
+        if not blocks.blocks:
+            return single, note
+        return with_blocks(self.factors, blocks, lambda part: open_sweeper(part)[0]), note
 
     @cached_property
     def _pattern(self) -> Sweeper | None:

@@ -35,6 +35,9 @@ _FEW_TRIPS = 20
 class ParallelTempering:
     """Parallel tempering; every chain is a ladder of its own.
 
+    States of probability zero are possible on the levels between, with a weight that fades out;
+    at the network itself, variables that zeros tie together are drawn jointly, as in `Gibbs`.
+
     Args:
         levels: number of levels, or None to take as many as `target_swap` needs.
         target_swap: swap rate between neighbours that the number of levels is chosen for; half

@@ -150,8 +150,9 @@ FAULTS = {
         "BeliefPropagation", ("chain", "star"), "finite[at + x] - own[x];", "finite[at + x];",
         "belief_propagation.cpp",
     ),
-    "mean field: the bound counts only half of the entropy": Fault(
-        "MeanField", ("chain", "grid"), "", "", "mean_field.cpp"
+    "mean field: the bound counts entropy twice": Fault(
+        "MeanField", ("chain", "grid"), "entropy -= q[i] * std::log(q[i]);",
+        "entropy -= 2 * q[i] * std::log(q[i]);", "mean_field.cpp",
     ),
 }  # fmt: skip
 QUICK = (
