@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from probgen.errors import OptionError, SamplingError
-from probgen.inference.graphical.annealed_walk import Walk, target_draws
-from probgen.inference.graphical.annealed_weights import Weights
-from probgen.inference.graphical.ladder_base import field_base, uniform_base
-from probgen.inference.graphical.ladder_path import Path
-from probgen.inference.graphical.ladder_pilot import pilot
 from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
+from probgen.inference.graphical.tempering.base import field_base, uniform_base
+from probgen.inference.graphical.tempering.path import Path
+from probgen.inference.graphical.tempering.pilot import pilot
+from probgen.inference.graphical.tempering.walk import Walk, target_draws
+from probgen.inference.graphical.tempering.weights import Weights
 from probgen.targets.factors import Factors
 
 __all__ = ["AnnealedImportance"]

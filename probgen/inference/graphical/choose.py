@@ -8,13 +8,13 @@ parallel tempering where it is not.
 from __future__ import annotations
 
 from probgen.inference.graphical.blocks.plan import plan_blocks
+from probgen.inference.graphical.clusters.model import is_ferromagnetic
 from probgen.inference.graphical.elimination.memory import cost_of
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.method import GraphMethod
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
 from probgen.inference.graphical.swendsen_wang import SwendsenWang
-from probgen.inference.graphical.swendsen_wang_model import is_ferromagnetic
 from probgen.targets.factors import Factors
 
 __all__ = ["choose_engine"]

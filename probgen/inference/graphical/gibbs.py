@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from probgen.errors import OptionError
-from probgen.inference.graphical.gibbs_run import GibbsRun
 from probgen.inference.graphical.method import GraphPlan, GraphResult
 from probgen.inference.graphical.sweeps.clusters import Clustered, small_blocks
 from probgen.inference.graphical.sweeps.engine import Blocked, open_sweeper
+from probgen.inference.graphical.sweeps.gibbs_run import GibbsRun
 from probgen.inference.graphical.sweeps.protocol import Sweeps
 from probgen.targets.factors import Factors
 

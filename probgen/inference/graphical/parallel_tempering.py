@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from probgen.errors import OptionError
-from probgen.inference.graphical.ladder_base import field_base
-from probgen.inference.graphical.ladder_path import Path
-from probgen.inference.graphical.ladder_pilot import pilot
-from probgen.inference.graphical.ladder_positions import expected_round_trips
 from probgen.inference.graphical.method import GraphPlan, GraphResult
-from probgen.inference.graphical.parallel_tempering_run import Run, cold_states
+from probgen.inference.graphical.tempering.base import field_base
+from probgen.inference.graphical.tempering.path import Path
+from probgen.inference.graphical.tempering.pilot import pilot
+from probgen.inference.graphical.tempering.positions import expected_round_trips
+from probgen.inference.graphical.tempering.run import Run, cold_states
 from probgen.targets.factors import Factors
 
 __all__ = ["ParallelTempering"]

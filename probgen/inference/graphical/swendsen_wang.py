@@ -16,15 +16,15 @@ from typing import ClassVar
 import numpy as np
 
 from probgen.errors import BuildError, OptionError
-from probgen.inference.graphical.method import GraphPlan, GraphResult
-from probgen.inference.graphical.swendsen_wang_marginals import BatchMeans
-from probgen.inference.graphical.swendsen_wang_model import (
+from probgen.inference.graphical.clusters.marginals import BatchMeans
+from probgen.inference.graphical.clusters.model import (
     Ferromagnet,
     check_possible,
     ferromagnet,
     permanent_clusters,
 )
-from probgen.inference.graphical.swendsen_wang_sweep import NativeSweep, NumpySweep
+from probgen.inference.graphical.clusters.sweep import NativeSweep, NumpySweep
+from probgen.inference.graphical.method import GraphPlan, GraphResult
 from probgen.targets.factors import Factors
 
 __all__ = ["SwendsenWang"]

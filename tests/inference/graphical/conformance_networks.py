@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -198,7 +198,7 @@ FORESTS = (
 """Their factor graphs are forests (a scope within another one counts as part of it)."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def cases(name: str) -> tuple[Case, ...]:
     """A network as it is, with a variable observed, with a likelihood, and with both."""
     return tuple(_cases(NETWORKS[name]))

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from probgen.errors import EvidenceError, OptionError, SamplingError
-from probgen.inference.graphical import annealed_importance, annealed_walk, annealed_weights
-from probgen.inference.graphical import ladder_path as path_module
+from probgen.inference.graphical import annealed_importance
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
-from probgen.inference.graphical.annealed_weights import Weights, conditional_ess
 from probgen.inference.graphical.exact import Exact
-from probgen.inference.graphical.ladder_base import field_base, uniform_base
-from probgen.inference.graphical.ladder_path import Path
-from probgen.inference.graphical.ladder_pilot import pilot
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.native import library
+from probgen.inference.graphical.tempering import path as path_module
+from probgen.inference.graphical.tempering import walk as walk_module
+from probgen.inference.graphical.tempering import weights as weights_module
+from probgen.inference.graphical.tempering.base import field_base, uniform_base
+from probgen.inference.graphical.tempering.path import Path
+from probgen.inference.graphical.tempering.pilot import pilot
+from probgen.inference.graphical.tempering.weights import Weights, conditional_ess
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import AWKWARD, brute_force, grid
 from tests.inference.graphical.kaufman_formula import CRITICAL, ising_torus, kaufman_log_z
@@ -91,7 +93,7 @@ def test_the_estimates_bound_log_z_from_either_side():
     path = Path(factors, uniform_base(factors))
     below, above = [], []
     for seed in range(200):
-        walk = annealed_walk.Walk(path, np.linspace(0, 1, 6), 1, plan(chains=4, seed=seed))
+        walk = walk_module.Walk(path, np.linspace(0, 1, 6), 1, plan(chains=4, seed=seed))
         below.append(walk.forward()[1].log_mean)
         above.append(-walk.backward(exact_draws(factors, 4, seed)).log_mean)
     for bounds, sign in ((below, 1), (above, -1)):
@@ -231,17 +233,17 @@ def test_the_base_follows_the_fields_but_loses_no_state():
 
 MUTATIONS = {
     "weights take the wrong position": (
-        annealed_walk,
+        walk_module,
         "log += self.path.statistics(states).step(start, stop)",
         "log += self.path.statistics(states).step(start, 0.5 * (start + stop))",
     ),
     "the walk back takes the wrong sign": (
-        annealed_walk,
+        walk_module,
         "log -= self.path.statistics(states)",
         "log += self.path.statistics(states)",
     ),
     "sweeps at an earlier position": (
-        annealed_walk,
+        walk_module,
         "self.path.sweeper(s).sweep(",
         "self.path.sweeper(max(0.0, s - 0.2)).sweep(",
     ),
@@ -252,7 +254,7 @@ MUTATIONS = {
         "s * filled",
     ),
     "error bars are half as long": (
-        annealed_weights,
+        weights_module,
         "np.sqrt(max(count / self.ess - 1",
         "0.5 * np.sqrt(max(count / self.ess - 1",
     ),
@@ -263,11 +265,11 @@ MUTATIONS = {
 def test_broken_ones_are_noticed(mutation, monkeypatch):
     module, old, new = MUTATIONS[mutation]
     broken = mutant(module, old, new)
-    if module is annealed_walk:
+    if module is walk_module:
         monkeypatch.setattr(annealed_importance, "Walk", broken.Walk)
     elif module is path_module:
         monkeypatch.setattr(annealed_importance, "Path", broken.Path)
     else:
-        monkeypatch.setattr(annealed_walk, "Weights", broken.Weights)
+        monkeypatch.setattr(walk_module, "Weights", broken.Weights)
     spread = calibration()
     assert (spread > 1.4).any() or (spread < 0.7).any()

@@ -8,13 +8,11 @@ from types import ModuleType
 
 import pytest
 
-from probgen.inference.graphical import (
-    annealed_importance,
-    annealed_walk,
-    parallel_tempering_replicas,
-    parallel_tempering_run,
-)
+from probgen.inference.graphical import annealed_importance
 from probgen.inference.graphical.native import library
+from probgen.inference.graphical.tempering import replicas as replicas_module
+from probgen.inference.graphical.tempering import run as run_module
+from probgen.inference.graphical.tempering import walk as walk_module
 from tests.inference.graphical.conformance_networks import cases
 from tests.inference.graphical.mutants import mutant
 from tests.inference.graphical.test_every_engine import ENGINES, serves
@@ -56,14 +54,14 @@ def clusters(old: str, new: str, *networks: str) -> Fault:
 def swaps(old: str, new: str) -> Fault:
     return Fault(
         "ParallelTempering", ("grid", "cards", "functional"), old, new,
-        module=parallel_tempering_replicas, user=parallel_tempering_run, part="Replicas",
+        module=replicas_module, user=run_module, part="Replicas",
     )  # fmt: skip
 
 
 def weights(old: str, new: str) -> Fault:
     return Fault(
         "AnnealedImportance", ("grid", "cards", "functional"), old, new,
-        module=annealed_walk, user=annealed_importance, part="Walk",
+        module=walk_module, user=annealed_importance, part="Walk",
     )  # fmt: skip
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
 
 import probgen as pg
 from probgen.errors import ModelError
+from probgen.inference.graphical.clusters.model import is_ferromagnetic
 from probgen.inference.graphical.native import library
-from probgen.inference.graphical.swendsen_wang_model import is_ferromagnetic
 from tests.inference.graphical.conformance_checks import (
     Engine,
     Found,
@@ -57,7 +57,7 @@ SLOW = {("Gibbs, one chain", "many_states")}
 """Sweeps of more than 255 states run in torch, where one chain costs as much as a thousand."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def found(engine: str, network: str, number: int) -> Found:
     return ENGINES[engine].run(cases(network)[number])
 

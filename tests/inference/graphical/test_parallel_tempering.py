@@ -9,27 +9,24 @@ import pytest
 
 from probgen.declare.networks.load import load_network
 from probgen.errors import OptionError
-from probgen.inference.graphical import (
-    ladder_bridge,
-    parallel_tempering,
-    parallel_tempering_replicas,
-    parallel_tempering_run,
-)
-from probgen.inference.graphical import ladder_path as path_module
-from probgen.inference.graphical.annealed_weights import Weights
+from probgen.inference.graphical import parallel_tempering
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
-from probgen.inference.graphical.ladder_bridge import Bridge, bridge_constants
-from probgen.inference.graphical.ladder_pilot import Pilot
-from probgen.inference.graphical.ladder_positions import (
+from probgen.inference.graphical.method import GraphPlan
+from probgen.inference.graphical.native import library
+from probgen.inference.graphical.parallel_tempering import ParallelTempering
+from probgen.inference.graphical.tempering import path as path_module
+from probgen.inference.graphical.tempering import replicas as replicas_module
+from probgen.inference.graphical.tempering import run as run_module
+from probgen.inference.graphical.tempering.bridge import Bridge, bridge_constants
+from probgen.inference.graphical.tempering.pilot import Pilot
+from probgen.inference.graphical.tempering.positions import (
     expected_round_trips,
     levels_for,
     respaced,
 )
-from probgen.inference.graphical.method import GraphPlan
-from probgen.inference.graphical.native import library
-from probgen.inference.graphical.parallel_tempering import ParallelTempering
-from probgen.inference.graphical.parallel_tempering_run import cold_states
+from probgen.inference.graphical.tempering.run import cold_states
+from probgen.inference.graphical.tempering.weights import Weights
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import AWKWARD, brute_force, grid
 from tests.inference.graphical.kaufman_formula import ising_torus, kaufman_log_z
@@ -234,21 +231,21 @@ def test_bridge_between_normal_densities():
 
 
 MUTATIONS = {
-    "swaps with the wrong sign": (parallel_tempering_replicas, "0.0, up - down", "0.0, down - up"),
+    "swaps with the wrong sign": (replicas_module, "0.0, up - down", "0.0, down - up"),
     "all swaps are accepted": (
-        parallel_tempering_replicas,
+        replicas_module,
         "uniform[pair] < seen.acceptance[pair]",
         "uniform[pair] < 2",
     ),
     "swaps take one side only": (
-        parallel_tempering_replicas,
+        replicas_module,
         "np.exp(np.minimum(0.0, up - down))",
         "np.exp(np.minimum(0.0, up))",
     ),
     "levels keep all of the base": (path_module, "own = (1 - s) * self.base", "own = self.base"),
     "tables are tempered twice": (path_module, "s * filled +", "s * s * filled +"),
     "the bridge takes the wrong side": (
-        ladder_bridge,
+        bridge_module,
         "self._below[group] += _fermi(c - down)",
         "self._below[group] += _fermi(c - up)",
     ),
@@ -259,12 +256,12 @@ MUTATIONS = {
 def test_broken_ones_are_noticed(mutation, monkeypatch):
     module, old, new = MUTATIONS[mutation]
     broken = mutant(module, old, new)
-    if module is parallel_tempering_replicas:
-        monkeypatch.setattr(parallel_tempering_run, "Replicas", broken.Replicas)
+    if module is replicas_module:
+        monkeypatch.setattr(run_module, "Replicas", broken.Replicas)
     elif module is path_module:
         monkeypatch.setattr(parallel_tempering, "Path", broken.Path)
     else:
-        monkeypatch.setattr(parallel_tempering_run, "Bridge", broken.Bridge)
+        monkeypatch.setattr(run_module, "Bridge", broken.Bridge)
     scores = []
     for name in ("grid", "cards"):
         factors = condition(AWKWARD[name])

@@ -10,11 +10,11 @@ import pytest
 from probgen.compile.build import build
 from probgen.declare.network import Factor, Network
 from probgen.errors import EvidenceError, ModelError, OptionError
+from probgen.inference.graphical.clusters.model import ferromagnet, is_ferromagnetic
+from probgen.inference.graphical.clusters.sweep import NativeSweep, NumpySweep
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.native.library import source
 from probgen.inference.graphical.swendsen_wang import SwendsenWang
-from probgen.inference.graphical.swendsen_wang_model import ferromagnet, is_ferromagnetic
-from probgen.inference.graphical.swendsen_wang_sweep import NativeSweep, NumpySweep
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import POSITIVE, brute_force, grid
 

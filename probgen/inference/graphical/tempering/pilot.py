@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.inference.graphical.annealed_weights import Weights, conditional_ess
-from probgen.inference.graphical.ladder_path import Path, Statistics
+from probgen.inference.graphical.tempering.path import Path, Statistics
+from probgen.inference.graphical.tempering.weights import Weights, conditional_ess
 
 __all__ = ["Pilot", "pilot"]
 

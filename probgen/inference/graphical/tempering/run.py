@@ -8,15 +8,15 @@ from typing import Protocol
 import numpy as np
 
 from probgen.inference.graphical.blocks.start import starting_states
-from probgen.inference.graphical.ladder_bridge import Bridge, bridge_constants
-from probgen.inference.graphical.ladder_path import Path
-from probgen.inference.graphical.ladder_pilot import Pilot
-from probgen.inference.graphical.ladder_positions import levels_for, respaced
 from probgen.inference.graphical.method import GraphPlan
-from probgen.inference.graphical.parallel_tempering_replicas import Iteration, Replicas
 from probgen.inference.graphical.sweeps.engine import StateCounter
 from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.inference.graphical.sweeps.streaming import StateCounts
+from probgen.inference.graphical.tempering.bridge import Bridge, bridge_constants
+from probgen.inference.graphical.tempering.path import Path
+from probgen.inference.graphical.tempering.pilot import Pilot
+from probgen.inference.graphical.tempering.positions import levels_for, respaced
+from probgen.inference.graphical.tempering.replicas import Iteration, Replicas
 from probgen.targets.factors import Factors
 
 __all__ = ["Run", "cold_states"]

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from probgen.inference.graphical.annealed_weights import Weights
-from probgen.inference.graphical.ladder_path import Path
+from probgen.inference.graphical.clusters.model import is_ferromagnetic
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.swendsen_wang import SwendsenWang
-from probgen.inference.graphical.swendsen_wang_model import is_ferromagnetic
+from probgen.inference.graphical.tempering.path import Path
+from probgen.inference.graphical.tempering.weights import Weights
 
 __all__ = ["Walk", "target_draws"]
 

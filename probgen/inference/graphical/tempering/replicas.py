@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.inference.graphical.ladder_path import Path, Statistics
+from probgen.inference.graphical.tempering.path import Path, Statistics
 
 __all__ = ["Iteration", "Replicas"]
 

@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from probgen.inference.graphical.clusters.model import Ferromagnet
 from probgen.inference.graphical.native.library import open_library
-from probgen.inference.graphical.swendsen_wang_model import Ferromagnet
 
 __all__ = ["NativeSweep", "NumpySweep", "Sweep"]
 

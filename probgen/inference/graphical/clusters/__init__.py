@@ -1,0 +1,1 @@
+"""Clusters of attracting pairs: the model, the sweep and its marginals."""
