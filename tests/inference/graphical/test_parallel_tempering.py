@@ -15,6 +15,7 @@ from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.native import library
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
+from probgen.inference.graphical.tempering import bridge as bridge_module
 from probgen.inference.graphical.tempering import path as path_module
 from probgen.inference.graphical.tempering import replicas as replicas_module
 from probgen.inference.graphical.tempering import run as run_module
