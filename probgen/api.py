@@ -6,16 +6,14 @@ This module only tells declarations apart and hands them on: Pyro programs to
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from probgen.declare.network import Network
 from probgen.declare.networks.kinds import is_continuous, slices_of
 from probgen.declare.networks.recognise import is_network
-from probgen.errors import OptionError
+from probgen.errors import DataError, ModelError, OptionError
+from probgen.inference.arguments import check_counts, check_method, seed_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -105,15 +103,17 @@ def infer(
         Interrupted before the first kept draw; later, the finished draws are returned.
     """
     counts = {"chains": chains, "draws": draws, "warmup": warmup}
-    _check_counts(counts)
-    seed = secrets.randbelow(2**31) if seed is None else int(seed)
+    check_counts({**counts, "threads": threads})
+    seed = seed_of(seed)
+    if method is not None:
+        check_method(method, "run")
+    continuous = is_network(model) and is_continuous(model)
     if is_network(model):
-        if is_continuous(model):
+        if continuous:
             from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
 
-            given = {} if data is None else data
-            if is_exactly_gaussian(model, method, given):
-                return infer_gaussian(model, given, chains, draws, seed)
+            if is_exactly_gaussian(model, method, data):
+                return infer_gaussian(model, data, chains, draws, seed)
         model, data = _read(model, data)
     if isinstance(model, Network):
         _refuse_for_networks(
@@ -133,9 +133,10 @@ def infer(
 
     method = NUTS() if method is None else method
     if "density" not in getattr(method, "serves", ("density",)):
+        kind = "a network of continuous variables" if continuous else "a Pyro program"
         raise OptionError(
-            f"{method.name} works on discrete networks; this is a Pyro program. Use NUTS() or "
-            "HMC(), or declare the model as a pgmpy network."
+            f"{method.name} works on discrete networks, and this is {kind}. Use "
+            "NUTS() or HMC(), or declare the model as a discrete pgmpy network."
         )
     chosen = {k: _PROGRAM_DEFAULTS[k] if v is None else v for k, v in counts.items()}
     return infer_program(
@@ -154,15 +155,6 @@ def infer(
         ),
         Labels(dims or {}, coords or {}),
     )
-
-
-def _check_counts(counts: Mapping[str, int | None]) -> None:
-    for name, count in counts.items():
-        lowest = 1 if name == "chains" else 0
-        if count is None:
-            continue
-        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < lowest:
-            raise OptionError(f"{name}={count!r}: must be an integer of at least {lowest}.")
 
 
 def _refuse_for_networks(**given: bool) -> None:
@@ -187,9 +179,13 @@ def check(model: Any, data: Mapping[Any, Any] | None = None, *, seed: int = 0) -
     from probgen.declare.check import check as check_program
 
     if is_network(model):
-        from probgen.declare.networks.continuous import continuous_program
+        try:
+            model, data = _read(model, data)
+        except (ModelError, DataError) as raised:
+            from probgen.declare.checks.problem import Problem
+            from probgen.declare.checks.report import CheckReport
 
-        model, data = continuous_program(model, data or {})
+            return CheckReport(type(model).__name__, [Problem("error", None, str(raised), "")])
     return check_program(model, data, seed=seed)
 
 

@@ -106,7 +106,11 @@ def read(program: Program, seed: int = 0) -> Reading:
 
 def not_callable(model: Any) -> str:
     """The text of the error for a model that is no program."""
-    return f"The model must be a Pyro program (a callable), not {type(model).__name__}."
+    hint = ": read it with load_network or load_model" if isinstance(model, str) else ""
+    return (
+        "The model must be a Pyro program (a callable) or a network, "
+        f"not {type(model).__name__}{hint}."
+    )
 
 
 def _first_run(program: Program) -> tuple[Any, list[Problem]]:

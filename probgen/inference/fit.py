@@ -6,9 +6,11 @@ they need.
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
+from probgen.declare.networks.kinds import is_continuous
+from probgen.errors import ModelError
+from probgen.inference.arguments import check_method, seed_of
 from probgen.inference.graphical.oracle import marginal_oracle
 from probgen.learn.columns import read_table
 from probgen.learn.fit import Fit, Learner, fit_network
@@ -61,8 +63,14 @@ def fit(
     DataError, ModelError, OptionError, TooLargeError
         Naming the column, variable or option at fault.
     """
-    seed = secrets.randbelow(2**31) if seed is None else int(seed)
+    seed = seed_of(seed)
+    if is_continuous(model):
+        raise ModelError(
+            f"fit learns discrete networks; this is a {type(model).__name__}: fit it with pgmpy, "
+            "model.fit(data)."
+        )
     method = _default(model, data) if method is None else method
+    check_method(method, "learn")
     engine = getattr(method, "engine", None)
     oracle = marginal_oracle(engine) if method.needs_oracle and engine else None
     with ProgressDisplay(method.name, progress) as display:
@@ -70,7 +78,7 @@ def fit(
 
 
 def _default(model: Any, data: Any) -> Learner:
-    if model is None or (isinstance(model, list) and all(isinstance(n, str) for n in model)):
+    if model is None or (isinstance(model, list) and not any(map(_is_edge, model))):
         return HillClimb()
     skeleton = read_skeleton(model)
     if not skeleton.directed:
@@ -78,3 +86,7 @@ def _default(model: Any, data: Any) -> Learner:
     hidden = {skeleton.names[v] for v in skeleton.latents}
     table = read_table(data, skeleton.names, skeleton.known_states, hidden)
     return EM() if (table.codes < 0).any() else MaximumLikelihood()
+
+
+def _is_edge(entry: Any) -> bool:
+    return isinstance(entry, (tuple, list))

@@ -1,8 +1,8 @@
 """Which engine for which network: chosen from width, zeros and size, with the reason in words.
 
 Exact elimination wins whenever its tables are small: it costs milliseconds and has no error.
-Beyond that, Gibbs with jointly drawn blocks where that is known to reach every state, and
-parallel tempering where it is not.
+Beyond that, clusters where all pairs attract; Gibbs where neighbours hold each other loosely, or
+where blocks drawn jointly are known to reach every state; and parallel tempering otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from probgen.inference.graphical.clusters.model import is_ferromagnetic
 from probgen.inference.graphical.elimination.memory import cost_of
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
+from probgen.inference.graphical.influence import influences
 from probgen.inference.graphical.method import GraphMethod
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
 from probgen.inference.graphical.swendsen_wang import SwendsenWang
@@ -19,6 +20,7 @@ from probgen.targets.factors import Factors
 
 __all__ = ["choose_engine"]
 
+_STRONG = 2.2  # of summed influences: 4 tanh(J) on a square lattice, whose magnet freezes at 1.66
 _EXACT_ENTRIES = 1e8  # of all clique tables: about half a second and 800 MB
 
 
@@ -33,7 +35,14 @@ def choose_engine(factors: Factors) -> tuple[GraphMethod, str]:
     if is_ferromagnetic(factors):
         return SwendsenWang(), f"{wide}; all couplings attract, so whole clusters can be flipped"
     if not any((table == -float("inf")).any() for table in factors.log_tables):
-        return Gibbs(), f"{wide}; every state is possible, so single-site updates reach all"
+        strength = float(influences(factors).mean())
+        told = f"{wide}; every state is possible, and neighbours hold each other"
+        if strength <= _STRONG:
+            return Gibbs(), f"{told} loosely (influence {strength:.2g})"
+        return (
+            ParallelTempering(),
+            f"{told} so tightly (influence {strength:.2g}) that Gibbs sticks",
+        )
     plan = plan_blocks(factors)
     if plan.irreducible:
         return Gibbs(), f"{wide}; blocks of it can be drawn jointly so that every state is reached"
