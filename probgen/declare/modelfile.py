@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from probgen.declare.findprogram import find_program
+from probgen.declare.networks.recognise import is_network
 from probgen.errors import DataError, ModelError
 
 __all__ = ["ModelFile", "load_model", "load_zoo_model", "zoo_descriptions", "zoo_names"]
@@ -52,8 +53,10 @@ class ModelFile:
     reference: Mapping[str, Any] | None = None
 
     @cached_property
-    def data(self) -> dict[str, Any]:
-        """The program's keyword arguments; made on first use, empty where the file has none.
+    def data(self) -> dict[Any, Any]:
+        """The program's keyword arguments, or the evidence of the network.
+
+        Made on first use; empty where the file has none.
 
         Raises `DataError` when `data` takes arguments, fails, or is no mapping of names.
         """
@@ -62,7 +65,10 @@ class ModelFile:
             source = self._call(source)
         if source is None:
             return {}
-        if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
+        named = isinstance(source, Mapping) and (
+            is_network(self.program) or all(isinstance(key, str) for key in source)
+        )
+        if not named:
             raise DataError(
                 f"`data` of {self.path.name} must be a mapping from the program's argument "
                 f"names to values, or a function that returns one, not {_kind(source)}."

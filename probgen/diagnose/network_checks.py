@@ -19,6 +19,7 @@ from probgen.diagnose.words import chains_named, count_of, percent, round_up
 from probgen.diagnose.worst import as_mapping, severity_by_share, worst_first, worst_list
 
 WANTED_ESS = 400.0  # effective draws of every indicator, all chains together
+FEWEST_ESS = 100.0  # below, neither errors nor R-hat can be relied on
 FEWEST_EFFECTIVE = 5.0  # draws of every chain, however many there are
 LARGEST_ERROR = 0.01  # Monte Carlo standard error of a probability
 FEWEST_DRAWS = 8
@@ -139,7 +140,7 @@ def check_effective(record: NetworkRecord, limits: Limits) -> list[Finding]:
         findings.append(
             Finding(
                 "ESS",
-                severity_by_share(len(low), int(ess.notna().sum()), bool(low.iloc[0] < 100)),
+                "failure" if low.iloc[0] < FEWEST_ESS else "warning",
                 f"below {WANTED_ESS:g} for {count_of(len(low), 'state')}; "
                 f"worst: {worst_list(low, '.0f')}.",
                 "few independent draws of these states",

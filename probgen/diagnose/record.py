@@ -161,6 +161,8 @@ def read_stats(
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Sampler statistics by our names, and remarks on those that are missing."""
     if not has(tree, "sample_stats"):
+        if tree.attrs.get("independent_draws"):
+            return {}, []  # there was no chain to go astray
         return {}, [
             "There is no sample_stats group: divergences, energy, tree depth and acceptance "
             "were not checked."

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from probgen.declare.networks.continuous import GaussianNetwork, read_gaussian
-from probgen.errors import OptionError
+from probgen.errors import DataError, OptionError
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gaussian import condition_gaussian
 from probgen.results.attributes import run_attributes
@@ -19,13 +19,17 @@ from probgen.results.tree import Variable, build_tree
 __all__ = ["infer_gaussian", "is_exactly_gaussian"]
 
 
-def is_exactly_gaussian(model: Any, method: Any, data: Mapping[Any, Any]) -> bool:
+def is_exactly_gaussian(model: Any, method: Any, data: Mapping[Any, Any] | None) -> bool:
     """Whether the posterior is wanted and known in closed form: one number per observed node.
 
-    Raises `OptionError` when `Exact()` is asked for with columns of observations.
+    Raises `OptionError` when `Exact()` is asked for with columns of observations, `DataError`
+    for data that are no mapping.
     """
     if not any(kind.__name__ in _KINDS for kind in type(model).__mro__):
         return False
+    data = {} if data is None else data
+    if not hasattr(data, "items"):
+        raise DataError(f"data must map nodes to values, not be {type(data).__name__}.")
     rows = [name for name, value in data.items() if np.ndim(value) > 0]
     if method is None:
         return not rows
@@ -44,7 +48,7 @@ _KINDS = ("LinearGaussianBayesianNetwork", "GaussianNetwork")
 
 def infer_gaussian(
     model: Any,
-    data: Mapping[Any, Any],
+    data: Mapping[Any, Any] | None,
     chains: int | None,
     draws: int | None,
     seed: int,
@@ -52,7 +56,9 @@ def infer_gaussian(
     """Exact draws of the free nodes, as a DataTree; see `probgen.infer`."""
     started = time.perf_counter()
     network = model if isinstance(model, GaussianNetwork) else read_gaussian(model)
-    given = {name: value for name, value in data.items() if value is not None}
+    given = {
+        name: value for name, value in ({} if data is None else data).items() if value is not None
+    }
     posterior = condition_gaussian(network, given)
     chains, draws = (
         Exact.defaults["chains"] if chains is None else chains,
@@ -64,6 +70,7 @@ def infer_gaussian(
         "method_reason": "a linear-Gaussian posterior is known in closed form",
         "engine": "numpy",
         "log_evidence": posterior.log_evidence,
+        "independent_draws": True,
         "seconds_inference": time.perf_counter() - started,
     }
     labels = dict(zip(network.names, network.labels(), strict=True))

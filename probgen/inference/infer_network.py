@@ -6,6 +6,8 @@ the choice and its reason stand in the attributes of the tree.
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import xarray as xr
 
 from probgen.declare.network import Network
 from probgen.declare.networks.evidence import resolve_evidence
-from probgen.errors import OptionError
+from probgen.errors import OptionError, TooLargeError
 from probgen.inference.cores import usable_cores
 from probgen.inference.graphical.method import GraphMethod, GraphPlan
 from probgen.progress import ProgressDisplay
@@ -26,6 +28,7 @@ from probgen.targets.factors import Factors, condition
 __all__ = ["NetworkOptions", "infer_network", "put_in_evidence"]
 
 _PACKAGES = ("numpy", "xarray", "pgmpy")
+_LOG_JOINT_BYTES = 8  # of every draw, beside a byte per variable
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,15 @@ def infer_network(
         method, reason = choose_engine(factors)
     ready = time.perf_counter()
     with ProgressDisplay(f"{method.name} {network.title}", options.progress) as display:
-        result = method.run(factors, _plan(method, options, display))
+        plan = _plan(method, options, display)
+        _check_room(method, plan, factors)
+        try:
+            result = method.run(factors, plan)
+        except MemoryError as error:
+            raise TooLargeError(
+                f"{method.name} ran out of memory with {plan.chains} chains x {plan.draws} draws "
+                f"of {len(factors.free)} variables: ask for fewer."
+            ) from error
     attrs = run_attributes(network.title, method, options.seed, _PACKAGES)
     if reason:
         attrs["method_reason"] = reason
@@ -91,12 +102,31 @@ def _plan(method: GraphMethod, options: NetworkOptions, display: ProgressDisplay
             f"{method.name} needs a density over continuous sites; this is a discrete network. "
             "Use Exact(), Gibbs(), BeliefPropagation() ..., or leave the method out."
         )
-    chains = max(count("chains"), 1)
     return GraphPlan(
-        chains=chains,
+        chains=max(count("chains"), 1),
         draws=count("draws"),
         warmup=count("warmup"),
         seed=options.seed,
         threads=options.threads or usable_cores(),
         progress=display.step,
     )
+
+
+def _check_room(method: GraphMethod, plan: GraphPlan, factors: Factors) -> None:
+    """Raise `TooLargeError` when the draws would not fit in the memory of the machine."""
+    if not method.defaults.get("draws"):
+        return  # an engine that keeps no draws
+    size = plan.chains * plan.draws * (len(factors.free) + _LOG_JOINT_BYTES)
+    if size > _memory():
+        raise TooLargeError(
+            f"{plan.chains} chains x {plan.draws} draws of {len(factors.free)} variables need "
+            f"{size / 1e9:.3g} GB, more than this machine has: ask for fewer."
+        )
+
+
+def _memory() -> float:
+    """Bytes of memory of the machine; infinite where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf

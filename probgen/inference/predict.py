@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from probgen.declare.data import as_tensors, check_names
+from probgen.declare.networks.recognise import is_network
 from probgen.declare.program import Program
 from probgen.declare.replay import simulate
 from probgen.errors import OptionError
@@ -37,6 +38,11 @@ def predict(
     """
     if not isinstance(tree, xr.DataTree) or "posterior" not in tree:
         raise OptionError("predict(tree, model, data): the first argument is a tree from infer.")
+    if is_network(model):
+        raise OptionError(
+            "predict runs Pyro programs forward; the draws of a network hold all its variables "
+            "already. Leave a variable out of the evidence to have it predicted."
+        )
     posterior = tree["posterior"].dataset
     tensors = as_tensors(data)
     check_names(model, tensors)

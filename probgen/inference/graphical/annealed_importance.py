@@ -175,6 +175,10 @@ class AnnealedImportance:
         return found | {"notes": notes}
 
 
+_ROUNDING = 1e-12
+"""A state of less variance was drawn never or always, and has no effective size."""
+
+
 def _marginals(path: Path, states: np.ndarray, weights: Weights) -> Marginals:
     """Weighted shares of the states, with their errors."""
     probabilities = np.empty(int(path.offsets[-1]))
@@ -184,8 +188,9 @@ def _marginals(path: Path, states: np.ndarray, weights: Weights) -> Marginals:
         probabilities[place], errors[place] = weights.mean(row[:, None] == np.arange(card))
         if card > 1:
             errors[place] = np.maximum(errors[place], _floor(probabilities[place], weights.ess))
+    spread = np.maximum(probabilities * (1 - probabilities), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ess = probabilities * (1 - probabilities) / errors**2
+        ess = np.where(spread > _ROUNDING, spread / errors**2, np.nan)
     return Marginals(path.offsets, probabilities, errors, ess=ess)
 
 

@@ -16,8 +16,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from probgen.errors import BuildError, OptionError, SamplingError
+from probgen.errors import BuildError, InitialisationError, OptionError, SamplingError
 from probgen.inference.graphical.belief_propagation import BeliefPropagation
+from probgen.inference.graphical.blocks.start import starting_states
 from probgen.inference.graphical.messages.expectation import (
     ExpectationEngine,
     NativeExpectation,
@@ -50,8 +51,9 @@ class MeanField:
         iterations: most sweeps per start, the annealing apart.
         tolerance: the largest change of a probability that counts as none.
 
-    Raises `OptionError` for values out of range; `run` raises `SamplingError` when no product
-    distribution was found that avoids all impossible states.
+    Raises `OptionError` for values out of range; `run` raises `ModelError` when every state is
+    impossible, and `SamplingError` when no product distribution was found that avoids all
+    impossible states.
 
     Example:
         >>> MeanField(restarts=3)
@@ -93,7 +95,7 @@ class MeanField:
             best = self._from_mode(engine, tables, factors, plan)
             notes.append(
                 "Every start ended on impossible states; the result was reached from a "
-                "configuration found by max-product."
+                "possible configuration."
             )
         if not best.converged:
             notes.append(
@@ -146,15 +148,24 @@ class MeanField:
         bound = engine.bound(tables, beliefs).value
         return _Fit(beliefs, bound, sweeps + done, change, change < self.tolerance)
 
+    def _from_state(
+        self, engine: ExpectationEngine, tables: Splitting, states: np.ndarray
+    ) -> _Fit:
+        beliefs = aligned(np.zeros(tables.graph.state_offsets[-1]))
+        beliefs[tables.graph.state_offsets[:-1] + states] = 1.0
+        return self._finish(engine, tables, beliefs, 0)
+
     def _from_mode(
         self, engine: ExpectationEngine, tables: Splitting, factors: Factors, plan: GraphPlan
     ) -> _Fit:
-        """Ascend from the one state that max-product finds, if it is possible."""
+        """Ascend from one possible state: the one of max-product, or any that search finds."""
         found = BeliefPropagation(mode="max").run(factors, plan)
         if found.states is not None and found.summary["log_joint"] > -np.inf:
-            beliefs = aligned(np.zeros(tables.graph.state_offsets[-1]))
-            beliefs[tables.graph.state_offsets[:-1] + found.states[0, 0]] = 1.0
-            return self._finish(engine, tables, beliefs, 0)
+            return self._from_state(engine, tables, found.states[0, 0])
+        try:
+            return self._from_state(engine, tables, starting_states(factors, 1, plan.seed)[:, 0])
+        except InitialisationError:
+            pass
         raise SamplingError(
             f"MeanField found no product of independent distributions without mass on impossible "
             f"states of {factors.network.title!r}, from {self.restarts} starts: its tables hold "

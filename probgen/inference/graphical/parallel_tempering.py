@@ -133,7 +133,9 @@ def _ladder(factors: Factors, path: Path, run: Run, plan: GraphPlan) -> dict[str
             "take more levels."
         )
     evidence, error = run.bridge.log_evidence()
-    if np.isfinite(evidence) and np.isfinite(error):
+    if run.done and trips == 0 and len(run.replicas.positions) > 1:
+        notes.append("Without a round trip there is no estimate of the evidence to rely on.")
+    elif np.isfinite(evidence) and np.isfinite(error):
         found["log_evidence"] = factors.log_constant + evidence
         found["log_evidence_error"] = error
     elif run.done:

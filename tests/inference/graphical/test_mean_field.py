@@ -7,7 +7,7 @@ import pytest
 
 from probgen.compile.build import build
 from probgen.declare.network import Factor, Network
-from probgen.errors import BuildError, OptionError, SamplingError
+from probgen.errors import InitialisationError, ModelError, OptionError, SamplingError
 from probgen.inference.graphical import mean_field
 from probgen.inference.graphical.mean_field import MeanField
 from probgen.inference.graphical.messages.expectation import (
@@ -16,7 +16,7 @@ from probgen.inference.graphical.messages.expectation import (
     Splitting,
 )
 from probgen.inference.graphical.messages.graph import message_graph
-from probgen.inference.graphical.method import GraphPlan
+from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
 from probgen.inference.graphical.native.library import source
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import (
@@ -130,6 +130,19 @@ def unsatisfiable():
 
 
 def test_nothing_possible_is_an_error():
+    with pytest.raises(ModelError, match="factors of 'triangle' contradict each other"):
+        MeanField().run(condition(unsatisfiable()), PLAN)
+
+
+def test_no_possible_state_found_is_an_error(monkeypatch):
+    def none_found(*_):
+        raise InitialisationError("none")
+
+    def no_mode(*_):
+        return GraphResult(Marginals(np.zeros(1), np.zeros(0)))
+
+    monkeypatch.setattr(mean_field, "starting_states", none_found)
+    monkeypatch.setattr(mean_field.BeliefPropagation, "run", no_mode)
     with pytest.raises(SamplingError, match="mass on impossible states of 'triangle'"):
         MeanField().run(condition(unsatisfiable()), PLAN)
 
