@@ -34,9 +34,7 @@ class Engine:
 
     def run(self, case: Case, **options: int) -> Found:
         chosen = {"seed": 1, "threads": 1} | self.options | options
-        tree = pg.infer(
-            case.network, self.method, data=case.data, progress=False, **chosen
-        )
+        tree = pg.infer(case.network, self.method, data=case.data, progress=False, **chosen)
         return Found(tree)
 
 
@@ -109,9 +107,7 @@ def check_annealed(found: Found, case: Case) -> None:
 
 def check_lower_bound(found: Found, case: Case) -> None:
     """Mean field: distributions, and a bound."""
-    assert found.attrs["log_evidence"] <= case.answers.log_z + 1e-7 * (
-        1 + abs(case.answers.log_z)
-    )
+    assert found.attrs["log_evidence"] <= case.answers.log_z + 1e-7 * (1 + abs(case.answers.log_z))
     check_normalised(found, case)
 
 

@@ -15,9 +15,7 @@ COUPLINGS = (0.2, CRITICAL, 0.7)
 @pytest.mark.parametrize("coupling", COUPLINGS)
 @pytest.mark.parametrize("side", [4, 6, 8, pytest.param(10, marks=pytest.mark.slow)])
 def test_exact(side, coupling):
-    tree = pg.infer(
-        ising_torus(side, side, coupling), pg.Exact(), draws=0, seed=1, progress=False
-    )
+    tree = pg.infer(ising_torus(side, side, coupling), pg.Exact(), draws=0, seed=1, progress=False)
     exact = kaufman_log_z(side, side, coupling)
     assert tree.attrs["log_evidence"] == pytest.approx(exact, rel=1e-11)
     np.testing.assert_allclose(tree["marginals"]["probability"].values, 0.5, atol=1e-9)
@@ -29,9 +27,7 @@ def test_exact_with_unequal_couplings():
 
 
 @pytest.mark.parametrize("coupling", COUPLINGS)
-@pytest.mark.parametrize(
-    ("side", "betas"), [(4, 100), (6, 100), (8, 200), (16, 400)]
-)
+@pytest.mark.parametrize(("side", "betas"), [(4, 100), (6, 100), (8, 200), (16, 400)])
 def test_annealed_importance(side, betas, coupling):
     """From below and from above; the walk back starts from draws of Swendsen-Wang."""
     tree = pg.infer(
