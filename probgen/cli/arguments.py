@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from probgen.errors import DataError, OptionError
+from probgen.errors import DataError, EvidenceError, OptionError
 
 # word on the command line -> public name
 METHODS = {
@@ -96,8 +96,13 @@ def network_evidence(
     evidence = dict(own)
     for file in files:
         evidence |= read_evidence_file(file)
+    said: dict[str, str] = {}
     for pair in pairs:
         name, text = split_pair(pair, "--data", free=True)
+        if said.setdefault(name, text) != text:
+            raise EvidenceError(
+                f"Contradictory evidence: --data gives {name} as both {said[name]} and {text}."
+            )
         value = value_of(text)
         evidence[name] = value if isinstance(value, list | dict) else text
     return evidence

@@ -17,7 +17,7 @@ import inspect
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,6 @@ from types import ModuleType
 from typing import Any
 
 from probgen.declare.findprogram import find_program
-from probgen.declare.networks.recognise import is_network
 from probgen.errors import DataError, ModelError
 
 __all__ = ["ModelFile", "load_model", "load_zoo_model", "zoo_descriptions", "zoo_names"]
@@ -65,15 +64,18 @@ class ModelFile:
             source = self._call(source)
         if source is None:
             return {}
-        named = isinstance(source, Mapping) and (
-            is_network(self.program) or all(isinstance(key, str) for key in source)
-        )
-        if not named:
+        if not isinstance(source, Mapping) or not self._are_names(source):
             raise DataError(
                 f"`data` of {self.path.name} must be a mapping from the program's argument "
                 f"names to values, or a function that returns one, not {_kind(source)}."
             )
         return dict(source)
+
+    def _are_names(self, keys: Iterable[Any]) -> bool:
+        """Arguments of programs are named by texts, variables of networks by anything."""
+        from probgen.declare.networks.recognise import is_network  # numpy: not to list models
+
+        return is_network(self.program) or all(isinstance(key, str) for key in keys)
 
     def _call(self, source: Callable[[], Any]) -> Any:
         parameters = inspect.signature(source).parameters.values()

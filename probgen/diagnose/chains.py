@@ -9,10 +9,9 @@ import pandas as pd
 
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.record import Record
+from probgen.diagnose.run_size import findings_on_size
 from probgen.diagnose.statistics import FEWEST_DRAWS
-from probgen.diagnose.words import chains_named, count_of, percent, quoted, s_of
-
-SHORT_RUN = 100
+from probgen.diagnose.words import chains_named, percent, quoted, s_of
 
 
 def check_finite(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
@@ -129,37 +128,4 @@ def check_copies(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fi
 
 def check_enough(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Too few chains for R-hat to compare, or too few draws for any statistic."""
-    findings = []
-    if record.draws < FEWEST_DRAWS:
-        findings.append(
-            Finding(
-                "draws",
-                "failure",
-                f"{count_of(record.draws, 'draw')} per chain: no R-hat, ESS or error can be "
-                "computed.",
-                advice="run longer: draws=1000",
-            )
-        )
-    elif record.draws < SHORT_RUN:
-        findings.append(
-            Finding(
-                "draws",
-                "note",
-                f"{record.draws} draws per chain are few: ESS and R-hat are rough themselves.",
-                advice="run longer: draws=1000",
-            )
-        )
-    if record.chains < limits.chains:
-        lone = record.chains == 1
-        findings.append(
-            Finding(
-                "chains",
-                "warning" if lone else "note",
-                "1 chain: R-hat compares only the parts of this chain (split R-hat)."
-                if lone
-                else f"{record.chains} chains: R-hat is rough below {limits.chains:g}.",
-                "a single chain cannot show that it has missed a mode" if lone else "",
-                f"run {limits.chains:g} chains",
-            )
-        )
-    return findings
+    return findings_on_size(record.chains, record.draws, limits)

@@ -14,7 +14,8 @@ import pandas as pd
 
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.network_record import NetworkRecord
-from probgen.diagnose.notes import finding_of, sentences
+from probgen.diagnose.notes import findings_on_notes
+from probgen.diagnose.run_size import SHORT_RUN, findings_on_size
 from probgen.diagnose.words import chains_named, count_of, percent, round_up
 from probgen.diagnose.worst import as_mapping, severity_by_share, worst_first, worst_list
 
@@ -28,6 +29,21 @@ TRAPPED = (
     "some chains are caught in a part of the states: hard constraints (zeros) or strong "
     "couplings keep updates of single variables from leaving it"
 )
+APPROXIMATE = {
+    "BeliefPropagation": (
+        "the factor graph has loops: marginals and log evidence are approximations, and nothing "
+        "here measures their error.",
+        "messages that return through a loop count the same evidence twice",
+        "compare with Exact() if the network is narrow enough, with Gibbs() otherwise",
+    ),
+    "MeanField": (
+        "marginals are those of independent variables: they tend to be too sure, and nothing "
+        "here measures their error.",
+        "ties between variables are replaced by their mean effect; hard ones (zeros) are lost",
+        "compare with Exact() if the network is narrow enough, with Gibbs() otherwise",
+    ),
+}
+"""method -> what to say, why, and what to do."""
 ESCAPE = "take Exact() if the network is narrow enough, ParallelTempering() otherwise"
 
 
@@ -39,12 +55,28 @@ def r_hat_limit(chains: int, limits: Limits) -> float:
 
 def check_sampler_notes(record: NetworkRecord, limits: Limits) -> list[Finding]:
     """Notes of the engine as findings."""
-    return [finding_of(note) for note in sentences(record.attrs.get("notes"))]
+    return findings_on_notes(record.attrs, record.chains, record.draws)
+
+
+def check_enough(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Too few chains or draws of a sampler; independent draws of exact engines are not judged."""
+    if not record.sampled or record.log_joint is None:
+        return []
+    return findings_on_size(record.chains, record.draws, limits)
+
+
+def check_approximate(record: NetworkRecord, limits: Limits) -> list[Finding]:
+    """Marginals of an engine whose error nothing in the result measures."""
+    method = record.attrs.get("method", "")
+    if method not in APPROXIMATE or record.attrs.get("exact"):
+        return []
+    return [Finding("approximation", "warning", *APPROXIMATE[method])]
 
 
 def check_converged(record: NetworkRecord, limits: Limits) -> list[Finding]:
     """An iterative engine that stopped before it converged."""
-    if record.attrs.get("converged", 1) not in (0, False, "False"):
+    said = "did not converge" in str(record.attrs.get("notes"))  # by the engine, with numbers
+    if said or record.attrs.get("converged", 1) not in (0, False, "False"):
         return []
     return [
         Finding(
@@ -71,11 +103,21 @@ def check_indicator_r_hat(record: NetworkRecord, limits: Limits) -> list[Finding
             severity_by_share(len(over), judged, bool(over.iloc[0] > limit + HARD_MARGIN)),
             f"above {limit:.3g} for {len(over)} of {count_of(judged, 'state')}; "
             f"worst: {worst_list(over, '.3f')}.",
-            TRAPPED,
-            ESCAPE,
+            *why_chains_disagree(record, float(over.iloc[0]), limit),
             as_mapping(over),
         )
     ]
+
+
+def why_chains_disagree(record: NetworkRecord, worst: float, limit: float) -> tuple[str, str]:
+    """Cause and advice for an R-hat over its limit."""
+    if record.chains == 1:
+        return "the parts of the one chain differ: it wanders slowly", "run longer, and 4 chains"
+    if 0 < record.draws < SHORT_RUN:
+        return "the chains are too short to agree", "run longer: draws=1000"
+    if worst <= limit + HARD_MARGIN:
+        return "the chains move slowly through these states", f"run longer; if it stays, {ESCAPE}"
+    return TRAPPED, ESCAPE
 
 
 def check_log_joint(record: NetworkRecord, limits: Limits) -> list[Finding]:
@@ -176,7 +218,7 @@ def check_never_seen(record: NetworkRecord, limits: Limits) -> list[Finding]:
         Finding(
             "unseen states",
             "note",
-            f"{count_of(len(unseen), 'state')} were never drawn "
-            f"(such as `{unseen.index[0]}`): impossible, or too rare for this many draws.",
+            f"{count_of(len(unseen), 'state')} never drawn, such as `{unseen.index[0]}`: "
+            "impossible, or too rare for this many draws.",
         )
     ]

@@ -29,6 +29,7 @@ class NetworkRecord:
     log_joint: of every draw, nats, (chain, draw); None from engines that do not sample.
     repeats: of every chain, the share of draws equal to the one before; None without draws.
     chains, draws: size of the run, 0 without draws.
+    sampled: whether the marginals are averages over draws, with Monte Carlo errors.
     attrs: attributes of the tree.
 
     """
@@ -38,12 +39,8 @@ class NetworkRecord:
     repeats: np.ndarray | None
     chains: int
     draws: int
+    sampled: bool
     attrs: Mapping[str, Any]
-
-    @property
-    def sampled(self) -> bool:
-        """Whether the marginals are averages over draws, with Monte Carlo errors."""
-        return bool(self.table["mcse"].notna().any())
 
 
 def has_marginals(tree: Any) -> bool:
@@ -72,7 +69,9 @@ def read_network_record(tree: xr.DataTree) -> NetworkRecord:
         log_joint = tree["sample_stats"]["log_joint"].transpose("chain", "draw").values
     repeats = _repeats(tree["posterior"].to_dataset()) if has(tree, "posterior") else None
     chains, draws = (0, 0) if log_joint is None else log_joint.shape
-    return NetworkRecord(table, log_joint, repeats, chains, draws, merged_attrs(tree))
+    return NetworkRecord(
+        table, log_joint, repeats, chains, draws, "mcse" in marginals, merged_attrs(tree)
+    )
 
 
 def _repeats(posterior: xr.Dataset) -> np.ndarray | None:

@@ -17,6 +17,8 @@ from probgen.diagnose.words import count_of
 
 CHECKS: tuple[Callable[[NetworkRecord, Limits], list[Finding]], ...] = (
     checks.check_sampler_notes,
+    checks.check_enough,
+    checks.check_approximate,
     checks.check_converged,
     checks.check_stuck_chains,
     checks.check_indicator_r_hat,
@@ -25,6 +27,7 @@ CHECKS: tuple[Callable[[NetworkRecord, Limits], list[Finding]], ...] = (
     checks.check_never_seen,
 )
 MOST_STATES = 6
+FORMS = {"mcse": ".1g", "ess": ".0f", "r_hat": ".3f"}
 MAXIMA = {
     "log_joint": "Log joint probability of the most probable states",
     "log_probability": "Log probability of the most probable states, given the evidence,",
@@ -61,7 +64,11 @@ class NetworkVerdict(Verdict):
         """Column headings of the printed table."""
         if self.maximised:
             return ["most probable"]
-        return ["probability of each state", "mcse", "ess", "r_hat"]
+        return ["probability of each state", *self.statistics()]
+
+    def statistics(self) -> list[str]:
+        """Columns that the engine has: none of them where it does not sample."""
+        return [name for name in ("mcse", "ess", "r_hat") if self.table[name].notna().any()]
 
     def rows(self) -> Iterator[Row]:
         """One line per variable; of many, the first and those with the worst R-hat."""
@@ -77,13 +84,14 @@ class NetworkVerdict(Verdict):
                 best = groups[number][1]["probability"].idxmax()
                 yield Row(str(groups[number][0]), (self.table.loc[best, "state"],), ("",))
                 continue
-            yield variable_row(str(groups[number][0]), groups[number][1], limit)
+            name, group = groups[number]
+            yield variable_row(str(name), group, self.statistics(), limit)
         if len(groups) > len(chosen):
             columns = ("",) * len(self.headings())
             yield Row(f"... {len(groups) - len(chosen)} more variables", columns, columns)
 
 
-def variable_row(name: str, group: pd.DataFrame, r_hat_limit: float) -> Row:
+def variable_row(name: str, group: pd.DataFrame, statistics: list[str], r_hat_limit: float) -> Row:
     """The distribution of one variable as text, with its worst error, ESS and R-hat."""
     parts = [
         f"{state} {probability:.4f}"
@@ -92,15 +100,15 @@ def variable_row(name: str, group: pd.DataFrame, r_hat_limit: float) -> Row:
     if len(parts) > MOST_STATES:
         order = np.argsort(-group["probability"].to_numpy(), kind="stable")[:MOST_STATES]
         parts = [parts[i] for i in sorted(order)] + [f"({len(parts) - MOST_STATES} more)"]
-    mcse, ess, r_hat = group["mcse"].max(), group["ess"].min(), group["r_hat"].max()
-    cells = (
-        "  ".join(parts),
-        "" if np.isnan(mcse) else f"{mcse:.1g}",
-        "" if np.isnan(ess) else f"{ess:.0f}",
-        "" if np.isnan(r_hat) else f"{r_hat:.3f}",
-    )
-    bad = (False, mcse > checks.LARGEST_ERROR, ess < checks.WANTED_ESS, r_hat > r_hat_limit)
-    return Row(name, cells, tuple("bold red" if flag else "" for flag in bad))
+    worst = {"mcse": group["mcse"].max(), "ess": group["ess"].min(), "r_hat": group["r_hat"].max()}
+    bad = {
+        "mcse": worst["mcse"] > checks.LARGEST_ERROR,
+        "ess": worst["ess"] < checks.WANTED_ESS,
+        "r_hat": worst["r_hat"] > r_hat_limit,
+    }
+    cells = ["" if np.isnan(worst[s]) else f"{worst[s]:{FORMS[s]}}" for s in statistics]
+    styles = ["bold red" if bad[s] else "" for s in statistics]
+    return Row(name, ("  ".join(parts), *cells), ("", *styles))
 
 
 def diagnose_network(tree: Any, limits: Limits, started: float) -> NetworkVerdict:

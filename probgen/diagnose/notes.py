@@ -5,6 +5,7 @@ the attribute `notes` of the tree: a sentence, a list of sentences, or their JSO
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,18 +17,25 @@ from probgen.diagnose.words import count_of
 # words in a note -> how grave it is
 GRAVE: tuple[tuple[tuple[str, ...], Severity], ...] = (
     (("running away", "runs away", "improper", "never moved", "failed"), "failure"),
-    (("interrupted",), "warning"),
+    (("did not converge", "configuration is impossible"), "failure"),
+    (("interrupted", "may trap", "is not proven", "may depend on", "no estimate"), "warning"),
+    (("differ by more than", "several fixed points", "hardly any"), "warning"),
 )
 
 
 def check_notes(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Notes of the sampler as findings; grave ones as failures or warnings."""
-    findings = [finding_of(note) for note in sentences(record.attrs.get("notes"))]
-    if record.attrs.get("interrupted") and not any("interrupted" in f.message for f in findings):
+    return findings_on_notes(record.attrs, record.chains, record.draws)
+
+
+def findings_on_notes(attrs: Mapping[str, Any], chains: int, draws: int) -> list[Finding]:
+    """What the attributes say about a run: its notes, and whether it was interrupted."""
+    findings = [finding_of(note) for note in sentences(attrs.get("notes"))]
+    if attrs.get("interrupted") and not any("interrupted" in f.message for f in findings):
         findings.append(
             finding_of(
-                f"The run was interrupted: {count_of(record.draws, 'draw')} of "
-                f"{count_of(record.chains, 'chain')} are there. Run again to the end if the ESS "
+                f"The run was interrupted: {count_of(draws, 'draw')} of "
+                f"{count_of(chains, 'chain')} are there. Run again to the end if the ESS "
                 "is too small."
             )
         )

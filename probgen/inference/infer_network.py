@@ -6,8 +6,6 @@ the choice and its reason stand in the attributes of the tree.
 
 from __future__ import annotations
 
-import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +26,6 @@ from probgen.targets.factors import Factors, condition
 __all__ = ["NetworkOptions", "infer_network", "put_in_evidence"]
 
 _PACKAGES = ("numpy", "xarray", "pgmpy")
-_LOG_JOINT_BYTES = 8  # of every draw, beside a byte per variable
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,6 @@ def infer_network(
     ready = time.perf_counter()
     with ProgressDisplay(f"{method.name} {network.title}", options.progress) as display:
         plan = _plan(method, options, display)
-        _check_room(method, plan, factors)
         try:
             result = method.run(factors, plan)
         except MemoryError as error:
@@ -110,23 +106,3 @@ def _plan(method: GraphMethod, options: NetworkOptions, display: ProgressDisplay
         threads=options.threads or usable_cores(),
         progress=display.step,
     )
-
-
-def _check_room(method: GraphMethod, plan: GraphPlan, factors: Factors) -> None:
-    """Raise `TooLargeError` when the draws would not fit in the memory of the machine."""
-    if not method.defaults.get("draws"):
-        return  # an engine that keeps no draws
-    size = plan.chains * plan.draws * (len(factors.free) + _LOG_JOINT_BYTES)
-    if size > _memory():
-        raise TooLargeError(
-            f"{plan.chains} chains x {plan.draws} draws of {len(factors.free)} variables need "
-            f"{size / 1e9:.3g} GB, more than this machine has: ask for fewer."
-        )
-
-
-def _memory() -> float:
-    """Bytes of memory of the machine; infinite where the system does not say."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return math.inf

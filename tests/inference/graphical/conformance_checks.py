@@ -170,7 +170,8 @@ def z_scores(found: Found, case: Case) -> np.ndarray:
     """Errors of probabilities in units of what the sampler says they are, rare states apart."""
     exact = all_states(case.answers)
     common = np.minimum(exact, 1 - exact) * draws_of(found) > 200
-    return ((found.probabilities - exact) / found.errors)[common & (found.errors > 0)]
+    common &= found.errors > 0
+    return (found.probabilities - exact)[common] / found.errors[common]
 
 
 def check_draws(
@@ -178,8 +179,9 @@ def check_draws(
 ) -> None:
     """Every draw is possible, and pairs of variables have the right joint frequencies.
 
-    Errors come from the spread between chains, or from `independent` draws; `worth`, where
-    chains are not independent, is how many draws all of them together count for.
+    Errors come from the spread between chains, and are no less than those of as many independent
+    draws; or from `independent` draws; `worth`, where chains are not independent, is how many
+    draws all of them together count for.
     """
     states = found.states
     assert states.shape[2] == len(case.factors.cards)
@@ -188,9 +190,9 @@ def check_draws(
     for (a, b), exact in case.answers.pairs.items():
         columns = states[..., a].astype(np.int64) * exact.shape[1] + states[..., b]
         share, error = frequencies(pieces(columns), exact.size)
-        if independent or worth is not None:
-            count = columns.size if worth is None else worth
-            error = np.sqrt(np.maximum(exact.ravel() * (1 - exact.ravel()), 0) / count)
+        count = columns.size if worth is None else worth
+        least = np.sqrt(np.maximum(exact.ravel() * (1 - exact.ravel()), 0) / count)
+        error = least if independent or worth is not None else np.maximum(error, least)
         off = np.abs(share - exact.ravel())
         bound = SIGMAS * error + rare(exact.ravel(), columns.size)
         assert (off <= bound).all(), f"{case}: joint frequencies of variables {a} and {b} are off"

@@ -1,4 +1,4 @@
-"""Published Bayesian networks: Exact against pgmpy, samplers against Exact where there are zeros."""
+"""Published Bayesian networks: Exact against pgmpy; with zeros, samplers against Exact."""
 
 from __future__ import annotations
 
