@@ -150,3 +150,41 @@ def test_evidence_may_be_a_row_of_a_table(asia):
     a = pg.marginals(pg.infer(asia, data=row, seed=0))
     b = pg.marginals(pg.infer(asia, data=row.to_dict(), seed=0))
     pd.testing.assert_frame_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"method": pg.Gibbs}, r"class: infer takes a value, Gibbs\(\)"),
+        ({"method": "gibbs"}, "'gibbs' is no method of infer"),
+        ({"method": pg.EM()}, "is no method of infer.*fit takes it"),
+        ({"seed": "x"}, "seed='x': must be an integer"),
+        ({"seed": 1.5}, "seed=1.5: must be an integer"),
+        ({"threads": 0}, "threads=0: must be an integer of at least 1"),
+        ({"threads": "all"}, "threads='all'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_that_are_none(asia, options, words):
+    with pytest.raises(OptionError, match=words):
+        pg.infer(asia, **options)
+
+
+def test_draws_beyond_memory_are_an_error_that_says_so(asia):
+    with pytest.raises(TooLargeError, match="GB, more than this machine has: ask for fewer"):
+        pg.infer(asia, pg.Exact(), draws=10**15, progress=False)
+
+
+def test_running_out_of_memory_is_an_error_that_says_so(asia, monkeypatch):
+    def starve(self, factors, plan):
+        raise MemoryError
+
+    monkeypatch.setattr(pg.Gibbs, "run", starve)
+    with pytest.raises(TooLargeError, match=r"Gibbs ran out of memory with 64 chains x 1000"):
+        pg.infer(asia, pg.Gibbs(), progress=False)
+
+
+def test_networks_are_not_predicted(asia):
+    tree = pg.infer(asia, draws=2, progress=False)
+    with pytest.raises(OptionError, match="predict runs Pyro programs"):
+        pg.predict(tree, asia)

@@ -19,6 +19,7 @@ from probgen.cli.show import support_words
 from probgen.errors import DataError, ModelError, OptionError
 
 HEAVY = {"torch", "pyro", "arviz_base", "arviz_stats", "pandas", "xarray", "matplotlib", "numpy"}
+SLOW = {"torch", "pyro", "pgmpy", "scipy.stats", "matplotlib", "arviz_stats", "networkx"}
 MODEL_FILE = '''
 """Coin: the chance of heads."""
 import pyro
@@ -100,6 +101,18 @@ def modules_after(code: str) -> set[str]:
 def test_help_and_list_import_nothing_heavy(arguments):
     code = f"from probgen.cli import app\napp({arguments!r}, standalone_mode=False)"
     assert modules_after(code) == set()
+
+
+def test_a_network_is_run_without_the_libraries_of_other_work():
+    code = (
+        "from probgen.cli import app\n"
+        "app(['run', 'asia', '-q'], standalone_mode=False)\n"
+        f"print(sorted({SLOW} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
 def test_the_import_test_can_fail():
@@ -419,3 +432,10 @@ def test_a_model_file_may_hold_a_network(tmp_path):
     result = invoke("run", str(tmp_path / "coin.py"))
     assert result.exit_code == 0, result.output
     assert "heads 0.2500" in result.output
+
+
+def test_contradictory_evidence_is_an_error():
+    result = invoke("run", "asia", "--data", "smoke=yes", "--data", "smoke=no")
+    assert result.exit_code == 1
+    assert "smoke as both yes and no" in " ".join(result.output.split())
+    assert invoke("run", "asia", "-q", "-d", "smoke=no", "-d", "smoke=no").exit_code == 0

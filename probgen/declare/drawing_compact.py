@@ -31,9 +31,11 @@ def draw_compact(graph: nx.Graph, title: str) -> Figure:
     points = np.array([spots[v] for v in nodes])
     shaded = [graph.nodes[v].get("kind") == "observed" for v in nodes]
     degrees = np.array([plain.degree(v) for v in nodes])
+    named = _outstanding(degrees)
     note = (
         f"{len(nodes)} variables, {plain.number_of_edges()} edges: too many to name. Dots grow "
-        f"with their neighbours; the {_NAMED} largest are named"
+        "with their neighbours"
+        + (f"; the {len(named)} largest are named" if len(named) else "")
         + (", observed ones are dark." if any(shaded) else ".")
     )
     size = points.max(axis=0) - points.min(axis=0)
@@ -51,7 +53,7 @@ def draw_compact(graph: nx.Graph, title: str) -> Figure:
         zorder=2,
     )
     taken: list[tuple[float, float, float]] = []
-    for k in np.argsort(-degrees, kind="stable")[:_NAMED]:
+    for k in named:
         text = str(graph.nodes[nodes[k]].get("label", nodes[k]))
         x, y = points[k]
         half = text_size(text, 7.0)[0] / 2
@@ -72,6 +74,14 @@ def draw_compact(graph: nx.Graph, title: str) -> Figure:
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
         )
     return figure
+
+
+def _outstanding(degrees: np.ndarray) -> np.ndarray:
+    """Positions of the largest dots, unless so many are as large that none stands out."""
+    order = np.argsort(-degrees, kind="stable")
+    if len(order) > _NAMED:
+        order = order[degrees[order] > np.median(degrees)]
+    return order[:_NAMED]
 
 
 def _without_factors(graph: nx.Graph) -> nx.Graph:

@@ -132,7 +132,8 @@ class Network:
 
 def distinct_labels(names: Sequence[Hashable]) -> list[str]:
     """Texts for names: as they print, without slashes, made distinct by a number if need be."""
-    seen: dict[str, int] = {}
+    last: dict[str, int] = {}  # number that made the latest label of a text distinct
+    taken: set[str] = set()
     labels = []
     for name in names:
         if isinstance(name, tuple) and len(name) == 2:
@@ -140,6 +141,10 @@ def distinct_labels(names: Sequence[Hashable]) -> list[str]:
         else:
             text = str(name)
         text = text.replace("/", "|") or "_"
-        seen[text] = seen.get(text, 0) + 1
-        labels.append(text if seen[text] == 1 else f"{text}~{seen[text]}")
+        label = text
+        while label in taken:
+            last[text] = last.get(text, 1) + 1
+            label = f"{text}~{last[text]}"
+        taken.add(label)
+        labels.append(label)
     return labels

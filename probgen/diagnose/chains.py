@@ -9,8 +9,7 @@ import pandas as pd
 
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.record import Record
-from probgen.diagnose.run_size import findings_on_size
-from probgen.diagnose.statistics import FEWEST_DRAWS
+from probgen.diagnose.run_size import FEWEST_DRAWS, findings_on_size
 from probgen.diagnose.words import chains_named, percent, quoted, s_of
 
 

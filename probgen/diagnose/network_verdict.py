@@ -27,6 +27,7 @@ CHECKS: tuple[Callable[[NetworkRecord, Limits], list[Finding]], ...] = (
     checks.check_never_seen,
 )
 MOST_STATES = 6
+ROUNDING = 1e-9  # nats: a log evidence of a network without evidence is 0 up to this
 FORMS = {"mcse": ".1g", "ess": ".0f", "r_hat": ".3f"}
 MAXIMA = {
     "log_joint": "Log joint probability of the most probable states",
@@ -138,7 +139,8 @@ def evidence_sentence(record: NetworkRecord) -> str:
     value = record.attrs.get("log_evidence")
     if value is None or not np.isfinite(float(value)):
         return ""
+    value = 0.0 if abs(float(value)) < ROUNDING else float(value)
     error = record.attrs.get("log_evidence_error")
     spread = "" if error is None else f" +- {float(error):.2g}"
     kind = record.attrs.get("log_evidence_is")
-    return f"Log evidence {float(value):.6g}{spread} nats{f' ({kind})' if kind else ''}"
+    return f"Log evidence {value:.6g}{spread} nats{f' ({kind})' if kind else ''}"

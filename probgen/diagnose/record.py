@@ -31,6 +31,7 @@ ALIASES = {
     "acceptance_rate": ("acceptance_rate", "mean_tree_accept", "accept_stat__", "acceptance"),
     "diverging": ("diverging", "divergent__", "divergences"),
 }
+GRADIENT_METHODS = ("NUTS", "HMC")  # ours whose results have divergences, energy and so on
 MOST_SCALARS = 5000  # R-hat and ESS cost about 3 ms a scalar at 4 x 1000 draws
 
 
@@ -160,10 +161,12 @@ def read_stats(
     tree: xr.DataTree, posterior: xr.Dataset
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Sampler statistics by our names, and remarks on those that are missing."""
+    follows_gradients = (
+        tree.attrs.get("inference_library") != "probgen"
+        or tree.attrs.get("method") in GRADIENT_METHODS
+    )
     if not has(tree, "sample_stats"):
-        if tree.attrs.get("independent_draws"):
-            return {}, []  # there was no chain to go astray
-        return {}, [
+        return {}, [] if not follows_gradients else [
             "There is no sample_stats group: divergences, energy, tree depth and acceptance "
             "were not checked."
         ]
@@ -185,6 +188,8 @@ def read_stats(
         "tree_depth": "tree depth",
         "acceptance_rate": "acceptance",
     }
+    if not follows_gradients:
+        return found, []
     if "reached_max_depth" in found:
         del wanted["tree_depth"]
     return found, [

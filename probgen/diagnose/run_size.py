@@ -1,9 +1,9 @@
 """Is the run long enough, and has it enough chains, for its statistics to mean anything?"""
 
 from probgen.diagnose.finding import Finding, Limits
-from probgen.diagnose.statistics import FEWEST_DRAWS
 from probgen.diagnose.words import count_of
 
+FEWEST_DRAWS = 4  # arviz_stats gives no statistics below
 SHORT_RUN = 100
 
 

@@ -12,8 +12,7 @@ import pandas as pd
 from arviz_stats.base import array_stats
 
 from probgen.diagnose.record import Record
-
-FEWEST_DRAWS = 4  # arviz_stats gives no statistics below
+from probgen.diagnose.run_size import FEWEST_DRAWS
 
 
 def summary_table(record: Record, interval: float = 0.9) -> pd.DataFrame:

@@ -70,7 +70,6 @@ def infer_gaussian(
         "method_reason": "a linear-Gaussian posterior is known in closed form",
         "engine": "numpy",
         "log_evidence": posterior.log_evidence,
-        "independent_draws": True,
         "seconds_inference": time.perf_counter() - started,
     }
     labels = dict(zip(network.names, network.labels(), strict=True))

@@ -6,6 +6,8 @@ the choice and its reason stand in the attributes of the tree.
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from probgen.targets.factors import Factors, condition
 __all__ = ["NetworkOptions", "infer_network", "put_in_evidence"]
 
 _PACKAGES = ("numpy", "xarray", "pgmpy")
+_LOG_JOINT_BYTES = 8  # of every draw, beside a byte per variable
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def infer_network(
     ready = time.perf_counter()
     with ProgressDisplay(f"{method.name} {network.title}", options.progress) as display:
         plan = _plan(method, options, display)
+        _check_room(method, plan, len(factors.free))
         try:
             result = method.run(factors, plan)
         except MemoryError as error:
@@ -106,3 +110,23 @@ def _plan(method: GraphMethod, options: NetworkOptions, display: ProgressDisplay
         threads=options.threads or usable_cores(),
         progress=display.step,
     )
+
+
+def _check_room(method: GraphMethod, plan: GraphPlan, variables: int) -> None:
+    """Raise `TooLargeError` when the draws would not fit in the memory of the machine."""
+    if hasattr(method, "thin") or not method.defaults.get("draws"):
+        return  # engines that thin keep as many as fit; others keep none
+    size = plan.chains * plan.draws * (variables + _LOG_JOINT_BYTES)
+    if size > _machine_bytes():
+        raise TooLargeError(
+            f"{plan.chains} chains x {plan.draws} draws of {variables} variables need "
+            f"{size / 1e9:.3g} GB, more than this machine has: ask for fewer."
+        )
+
+
+def _machine_bytes() -> float:
+    """Memory of the machine; infinite where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf

@@ -18,7 +18,7 @@ import xarray as xr
 
 from probgen.errors import DataError
 from probgen.results.marginals import Marginals
-from probgen.results.tree import storable
+from probgen.results.tree import SAMPLE_DIMS, storable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +39,11 @@ def network_tree(
 ) -> xr.DataTree:
     """The DataTree of one run: `posterior`, `marginals`, `sample_stats`, `observed_data`.
 
-    `labels` and `states` are those of the free variables, `draws` has shape (chain, draw,
+    `labels` and `states` are those of the free variables (a variable called like a dimension of
+    draws, "chain" or "draw", gets "~2" behind its name), `draws` has shape (chain, draw,
     variable), `observed` gives number and name of the state of each observed variable.
     """
+    labels = [f"{label}~2" if label in SAMPLE_DIMS else label for label in labels]
     names = [state_labels(each) for each in states]
     groups = {}
     if draws is not None:
@@ -67,7 +69,7 @@ def posterior_dataset(
 ) -> xr.Dataset:
     """Draws (chain, draw, variable) as a dataset of state numbers."""
     most = max((len(names) for names in states), default=1)
-    codes = draws.astype(np.int8 if most <= 128 else np.int16, copy=False)
+    codes = draws.astype(np.min_scalar_type(-most), copy=False)
     coordinates: dict[str, Any] = {
         "chain": np.arange(draws.shape[0]),
         "draw": np.arange(draws.shape[1]),
@@ -80,15 +82,13 @@ def posterior_dataset(
         coordinates["state_name"] = (("variable", "state_number"), table.astype(str))
         return xr.Dataset({"state": (("chain", "draw", "variable"), codes)}, coordinates)
     by_variable = np.ascontiguousarray(np.moveaxis(codes, 2, 0))
-    for label, names in zip(labels, states, strict=True):
-        coordinates[f"{label}_state"] = names
-    return xr.Dataset(
-        {
-            label: (("chain", "draw"), by_variable[v], {"states": f"{label}_state"})
-            for v, label in enumerate(labels)
-        },
-        coordinates,
-    )
+    known = set(labels)
+    arrays = {}
+    for label, names, values in zip(labels, states, by_variable, strict=True):
+        named = f"{label}_state" if f"{label}_state" not in known else f"{label}_state~2"
+        coordinates[named] = names
+        arrays[label] = (("chain", "draw"), values, {"states": named})
+    return xr.Dataset(arrays, coordinates)
 
 
 def marginals_dataset(

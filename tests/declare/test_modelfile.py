@@ -267,3 +267,12 @@ def test_a_name_that_is_a_file_here(write, monkeypatch):
     monkeypatch.chdir(write(PROGRAM.format(name="coin")).parent)
     with pytest.raises(ModelError, match=r"file of that name: say coin\.py"):
         load_model("coin")
+
+
+def test_evidence_of_a_network_is_named_by_anything(tmp_path):
+    (tmp_path / "coin.py").write_text(
+        "import numpy as np\nfrom probgen import Factor, Network\n"
+        "toss = Network(((0, 1),), ((0, 1),), (Factor((0,), np.log([0.25, 0.75]), child=0),))\n"
+        "data = {(0, 1): 1}\n"
+    )
+    assert load_model(tmp_path / "coin.py").data == {(0, 1): 1}

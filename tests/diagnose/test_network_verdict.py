@@ -117,3 +117,43 @@ def test_many_variables_are_cut_short():
 def test_picture(tmp_path, sampled):
     path = save_picture(result(sampled=sampled), tmp_path / "network.png")
     assert path.stat().st_size > 10_000
+
+
+def test_approximations_are_not_passed_as_exact():
+    for method in ("BeliefPropagation", "MeanField"):
+        assert checks(result(sampled=False, method=method)) == {"approximation": "warning"}
+    assert checks(result(sampled=False, method="BeliefPropagation", exact=True)) == {}
+
+
+def test_runs_that_are_too_small_are_not_trusted():
+    assert checks(result(draws=0, mcse=np.nan))["draws"] == "failure"
+    assert checks(result(draws=1, mcse=np.nan))["draws"] == "failure"
+    assert checks(result(draws=50))["draws"] == "note"
+
+
+def test_the_cause_of_disagreement_suits_the_run():
+    def cause(**options):
+        findings = diagnose(result(**options)).findings
+        return next(f.cause for f in findings if f.check == "R-hat")
+
+    assert "caught" in cause(r_hat=1.5)
+    assert "too short" in cause(r_hat=1.5, draws=20)
+    assert "slowly" in cause(r_hat=1.02)
+
+
+def test_grave_notes_weigh():
+    assert checks(result(notes=["Zeros may trap updates."])) == {"sampler": "warning"}
+    said = result(sampled=False, converged=False, notes=["It did not converge: after 3 sweeps."])
+    assert checks(said) == {"sampler": "failure"}
+    assert checks(result(interrupted=True)) == {"sampler": "warning"}
+
+
+def test_only_columns_that_are_there_are_printed():
+    exact = str(diagnose(result(sampled=False, log_evidence=1e-13)))
+    assert "mcse" not in exact
+    assert "Log evidence 0 nats" in exact
+    assert diagnose(result(r_hat=np.nan)).headings() == [
+        "probability of each state",
+        "mcse",
+        "ess",
+    ]

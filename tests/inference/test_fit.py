@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import probgen as pg
-from probgen.errors import OptionError
+from probgen.errors import ModelError, OptionError
 from probgen.inference.graphical.oracle import marginal_oracle
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import brute_force, grid
@@ -71,3 +71,35 @@ def test_oracles(engine):
 def test_unknown_oracle():
     with pytest.raises(OptionError, match="exact, belief_propagation or auto"):
         marginal_oracle("guess")
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (pg.Gibbs(), "Gibbs.*is no method of fit.*infer takes it"),
+        (pg.EM, r"class: fit takes a value, EM\(\)"),
+        ("em", "'em' is no method of fit"),
+    ],
+    ids=["sampler", "class", "text"],
+)
+def test_what_is_no_learner(table, method, words):
+    with pytest.raises(OptionError, match=words):
+        pg.fit([("a", "b")], method, data=table)
+
+
+def test_seeds_are_integers(table):
+    with pytest.raises(OptionError, match="seed='x': must be an integer"):
+        pg.fit([("a", "b")], data=table, seed="x")
+
+
+def test_continuous_networks_are_not_taken_for_structures(table):
+    from pgmpy.models import LinearGaussianBayesianNetwork
+
+    with pytest.raises(ModelError, match="LinearGaussianBayesianNetwork: fit it with pgmpy"):
+        pg.fit(LinearGaussianBayesianNetwork([("a", "b")]), data=table)
+
+
+def test_variables_of_any_name_without_a_structure():
+    data = pd.DataFrame({0: [0, 1] * 20, 1: [1, 0] * 20})
+    fitted = pg.fit([0, 1], data=data, seed=0)
+    assert fitted.network.names == (0, 1)

@@ -7,7 +7,7 @@ import pytest
 
 import probgen as pg
 from probgen.declare.networks.continuous import read_gaussian
-from probgen.errors import OptionError
+from probgen.errors import DataError, OptionError
 from probgen.inference.graphical.gaussian import condition_gaussian
 
 
@@ -63,3 +63,21 @@ def test_discrete_engines_are_refused(chain):
 
 def test_check_runs_on_continuous_networks(chain):
     assert pg.check(chain, {"c": 1.0}).ok
+
+
+def test_data_that_are_no_mapping(chain):
+    for method in (None, pg.Exact(), pg.NUTS()):
+        with pytest.raises(DataError, match="data must map nodes to values, not be list"):
+            pg.infer(chain, method, data=["x"])
+
+
+def test_check_lists_faulty_data(chain):
+    report = pg.check(chain, {"nobody": 1.0})
+    assert not report.ok
+    assert "nobody" in str(report)
+
+
+def test_independent_draws_have_no_missing_statistics(chain):
+    verdict = pg.diagnose(pg.infer(chain, seed=0))
+    assert verdict.ok
+    assert not verdict.findings

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from probgen.declare.network import distinct_labels
 from probgen.errors import DataError
 from probgen.results.marginals import Marginals
 from probgen.results.network_tree import MOST_VARIABLES, marginals_table, network_tree
@@ -94,3 +95,31 @@ def test_round_trip_through_a_file(tmp_path):
         back.load()
     for group in ("posterior", "marginals", "sample_stats", "observed_data"):
         xr.testing.assert_equal(back[group].to_dataset(), tree[group].to_dataset())
+
+
+def test_names_that_are_dimensions_or_coordinates_of_others(tmp_path):
+    draws = np.zeros((2, 3, 4), dtype=np.uint8)
+    names = ["chain", "draw", "a", "a_state"]
+    tree = tree_of(names, [("no", "yes")] * 4, draws)
+    labels = ["chain~2", "draw~2", "a", "a_state"]
+    assert list(tree["posterior"].data_vars) == labels
+    assert list(dict.fromkeys(marginals_table(tree).index.get_level_values(0))) == labels
+    for label in labels:
+        coordinate = tree["posterior"][label].attrs["states"]
+        assert list(tree["posterior"][coordinate].values) == ["no", "yes"]
+    tree.to_netcdf(tmp_path / "names.nc", engine="h5netcdf")
+
+
+@pytest.mark.parametrize(
+    ("states", "dtype"), [(128, np.int8), (129, np.int16), (32768, np.int16), (40000, np.int32)]
+)
+def test_the_smallest_type_that_holds_every_state(states, dtype):
+    draws = np.full((1, 2, 1), states - 1, dtype=np.uint16)
+    tree = tree_of(["a"], [range(states)], draws)
+    assert tree["posterior"]["a"].dtype == dtype
+    assert (tree["posterior"]["a"] == states - 1).all()
+
+
+@pytest.mark.parametrize("names", [["a/b", "a|b", "a|b~2"], [1, "1", "1~2"], ["", "_", ("_",)]])
+def test_labels_are_distinct(names):
+    assert len(set(distinct_labels(names))) == len(names)

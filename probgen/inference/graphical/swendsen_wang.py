@@ -25,6 +25,7 @@ from probgen.inference.graphical.clusters.model import (
 )
 from probgen.inference.graphical.clusters.sweep import NativeSweep, NumpySweep
 from probgen.inference.graphical.method import GraphPlan, GraphResult
+from probgen.inference.graphical.whole_steps import WholeSteps
 from probgen.targets.factors import Factors
 
 __all__ = ["SwendsenWang"]
@@ -152,12 +153,12 @@ class _Run:
         plan = self.plan
         total = plan.warmup + plan.draws * self.thin
         try:
-            with ThreadPoolExecutor(max(1, plan.threads)) as pool:
+            with ThreadPoolExecutor(max(1, plan.threads)) as pool, WholeSteps() as whole:
                 self._warm_up(states, pool.map, total)
                 while self.done < plan.draws:
                     left = self.means.length - self._in_batch
                     draws = min(max(1, self._slice // self.thin), left, plan.draws - self.done)
-                    self._draw(states, pool.map, draws)
+                    whole(self._draw, states, pool.map, draws)
                     self._tell(plan.warmup + self.done * self.thin, total, "sampling")
                     if self._in_batch == self.means.length:
                         self._close_batch()

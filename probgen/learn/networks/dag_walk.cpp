@@ -195,9 +195,11 @@ extern "C" __attribute__((visibility("default"))) int64_t probgen_dag_walk(
     double* log_weights, double* accepted, const volatile int32_t* stop) {
     Walk& w = *walk;
     for (int64_t d = 0; d < draws; ++d) {
-        if (*stop) return d;
         const int64_t before = w.taken[0] + w.taken[1] + w.taken[2];
-        for (int64_t t = 0; t < thin; ++t) step(w, parents);
+        for (int64_t t = 0; t < thin; ++t) {
+            if (*stop) return d;
+            step(w, parents);
+        }
         const int64_t after = w.taken[0] + w.taken[1] + w.taken[2];
         double total = 0;
         for (int64_t v = 0; v < w.nodes; ++v) {

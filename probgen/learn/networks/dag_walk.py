@@ -48,6 +48,9 @@ class Walker(Protocol):
     def run(self, draws: int, thin: int) -> Steps:
         """`draws` graphs, `thin` steps apart."""
 
+    def stop(self) -> None:
+        """End a `run` in another thread early; nothing of it is of use then."""
+
 
 def source() -> str:
     """The C++ text of the walk."""
@@ -114,6 +117,10 @@ class NativeWalk:
         )  # fmt: skip
         return steps
 
+    def stop(self) -> None:
+        """End a `run` in another thread early; nothing of it is of use then."""
+        self._stop.value = 1
+
 
 def _empty(draws: int, nodes: int) -> Steps:
     graphs = np.zeros((draws, nodes), dtype=np.uint64)
@@ -132,6 +139,7 @@ class PythonWalk:
     tried: list[int] = field(default_factory=lambda: [0, 0, 0])
     taken: list[int] = field(default_factory=lambda: [0, 0, 0])
     _counter: int = 0
+    _stopped: bool = False
 
     def __post_init__(self) -> None:
         """Index the tables."""
@@ -145,12 +153,18 @@ class PythonWalk:
         for d in range(draws):
             before = sum(self.taken)
             for _ in range(thin):
+                if self._stopped:
+                    return steps
                 self._step()
             steps.graphs[d] = self._parents
             weights = zip(self._weights, self._parents, strict=True)
             steps.log_weights[d] = sum(table[mask] for table, mask in weights)
             steps.accepted[d] = (sum(self.taken) - before) / thin
         return steps
+
+    def stop(self) -> None:
+        """End a `run` in another thread early; nothing of it is of use then."""
+        self._stopped = True
 
     def _step(self) -> None:
         u = self._uniform()

@@ -141,16 +141,21 @@ class StructureMCMC:
     def _walk(
         self, walkers: list[Walker], problem: Problem
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All chains in slices, so that progress is seen and Ctrl-C is heard."""
+        """All chains in slices, so that progress is seen; Ctrl-C stops a slice that is long."""
         whole = self.warmup + self.draws
         step = max(1, _SLICE // self.thin)
         parts = []
         with ThreadPoolExecutor(max_workers=len(walkers)) as pool:
-            for first in range(0, whole, step):
-                size = min(step, whole - first)
-                parts.append(list(pool.map(lambda w, n=size: w.run(n, self.thin), walkers)))
-                phase = "warm-up" if first < self.warmup else "sampling"
-                problem.report(first + size, whole, phase)
+            try:
+                for first in range(0, whole, step):
+                    size = min(step, whole - first)
+                    parts.append(list(pool.map(lambda w, n=size: w.run(n, self.thin), walkers)))
+                    phase = "warm-up" if first < self.warmup else "sampling"
+                    problem.report(first + size, whole, phase)
+            except KeyboardInterrupt:
+                for walker in walkers:
+                    walker.stop()
+                raise
         join = [
             np.stack(
                 [np.concatenate([getattr(p[c], name) for p in parts]) for c in range(self.chains)]

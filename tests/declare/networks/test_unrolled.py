@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from pgmpy.factors.discrete import State, TabularCPD
 from pgmpy.inference import DBNInference
-from pgmpy.models import DynamicBayesianNetwork, MarkovChain
+from pgmpy.models import DiscreteBayesianNetwork, DynamicBayesianNetwork, MarkovChain
 
+import probgen as pg
+from probgen.declare.networks.kinds import slices_of
 from probgen.declare.networks.pgmpy_models import read_network
 from probgen.errors import ModelError, OptionError
 from probgen.targets.factors import condition
@@ -176,3 +179,48 @@ def test_bad_chains(rows, message: str) -> None:
     model.transition_models["a"] = rows
     with pytest.raises(ModelError, match=message):
         read_network(model)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {("X", 2): 1},
+        {("X", np.int64(2)): 1},
+        {"X[2]": 1},
+        pd.Series({("X", 2): 1, ("Z", 0): None}),
+    ],
+    ids=["tuple", "numpy", "text", "row"],
+)
+def test_evidence_tells_how_many_slices_are_needed(evidence) -> None:
+    assert slices_of(weather(), evidence) == 3
+    network = pg.describe(weather(), evidence)
+    assert ("X", 2) in network.names
+    known = pg.marginals(pg.infer(network, data={("X", 2): 1}, seed=0))
+    told = pg.marginals(pg.infer(weather(), data=evidence, seed=0))
+    np.testing.assert_allclose(told["probability"], known["probability"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("evidence", [None, ["X"], {}, {"X[a]": 1}])
+def test_two_slices_are_the_least(evidence) -> None:
+    assert slices_of(weather(), evidence) == 2
+
+
+def test_pairs_are_plain_names_where_there_is_no_time() -> None:
+    model = DiscreteBayesianNetwork([(("a", 3), ("b", 5))])
+    model.add_cpds(
+        TabularCPD(("a", 3), 2, [[0.5], [0.5]]),
+        TabularCPD(("b", 5), 2, [[0.9, 0.2], [0.1, 0.8]], [("a", 3)], [2]),
+    )
+    assert slices_of(model, {("b", 5): 1}) is None
+    for declared in (model, read_network(model)):
+        tree = pg.infer(declared, data={("b", 5): 1}, seed=0)
+        assert pg.marginals(tree).loc[("a[3]", "1"), "probability"] == pytest.approx(8 / 9)
+        assert pg.check(declared, {("b", 5): 1}).ok
+
+
+def test_slices_without_end_are_refused() -> None:
+    with pytest.raises(OptionError, match="1000000001 time slices"):
+        pg.infer(weather(), data={("X", 10**9): 1})
+    report = pg.check(weather(), {("X", 10**9): 1})
+    assert "time slices" in str(report)
+    assert not report.ok

@@ -189,6 +189,20 @@ def test_weights_beyond_the_range_of_numbers_are_not_zeros():
         assert np.abs(share - exact).max() < 5 * 0.5 / np.sqrt(CHAINS)
 
 
+@pytest.mark.parametrize("depth", [700.0, 725.0, 738.0, 740.0, 744.0])
+def test_weights_at_the_end_of_the_range_of_numbers_are_drawn_right(depth):
+    """Two outer factors, each against one state of x0: their product is all but zero."""
+    tie = Factor((0, 1), np.log([[0.7, 0.3], [0.2, 0.8]]))
+    one = Factor((0, 2), np.array([[0.0, 0.0], [-depth, -depth]]))
+    other = Factor((0, 3), np.array([[-depth, -depth], [0.0, 0.0]]))
+    network = Network(tuple("abcd"), ((0, 1),) * 4, (tie, one, other))
+    states = np.zeros((4, CHAINS), dtype=np.uint8)
+    BlockSampler(condition(network), BlockPlan(((0, 1),), True, "")).sweep(states, 1, 0)
+    share = np.array([np.mean(states[0] * 2 + states[1] == k) for k in range(4)])
+    exact = np.array([0.7, 0.3, 0.2, 0.8]) / 2
+    assert (np.abs(share - exact) < 5 * np.sqrt(exact / CHAINS)).all()
+
+
 def test_a_chain_at_an_impossible_state_is_an_error():
     """b = 1 is impossible whatever a is, so there is no conditional to draw a from."""
     never = Factor((0, 1), np.array([[0.0, -np.inf], [0.0, -np.inf]]))

@@ -10,9 +10,17 @@ import time
 import numpy as np
 import pytest
 
-from probgen.inference.graphical.elimination import memory, spare, stoppable
+from probgen.inference.graphical.elimination import (
+    memory,
+    most_probable,
+    native_tree,
+    spare,
+    stoppable,
+)
 from probgen.inference.graphical.elimination.memory import cost_of, readable
+from probgen.inference.graphical.elimination.plan import plan_elimination
 from probgen.inference.graphical.elimination.tree import calibrate
+from probgen.inference.graphical.method import state_offsets
 from probgen.targets.factors import condition
 from tests.inference.graphical.awkward import AWKWARD, grid
 
@@ -102,6 +110,36 @@ def test_interrupt_stops_a_long_call():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert seen == [1]
+
+
+def test_a_call_keeps_its_memory_alive_when_nobody_waits_for_it(monkeypatch):
+    """A second Ctrl-C abandons the call: what it writes to must outlive its caller."""
+    held = []
+
+    def abandoned(call, entries):
+        held.append(call)
+        raise KeyboardInterrupt
+
+    factors = condition(AWKWARD["loop"])
+    plan = plan_elimination(factors)
+    tree = native_tree.NativeTree.calibrate(plan, factors)
+    for module in (native_tree, most_probable):
+        monkeypatch.setattr(module, "run_stoppable", abandoned)
+    questions = (
+        lambda: native_tree.NativeTree.calibrate(plan, factors),
+        lambda: tree.marginals(state_offsets(factors.cards)),
+        tree.factor_marginals,
+        lambda: tree.draw(0, 10, 1),
+        lambda: most_probable.most_probable(factors),
+    )
+    for question in questions:
+        with pytest.raises(KeyboardInterrupt):
+            question()
+        reached = [cell.cell_contents for cell in held[-1].__closure__]
+        arrays = [x for x in reached if isinstance(x, np.ndarray)]
+        arrays += [x for part in reached if isinstance(part, tuple) for x in part]
+        assert arrays
+        assert not any(isinstance(x, ctypes.c_void_p) for x in arrays), "addresses, not arrays"
 
 
 def test_errors_of_a_long_call_are_raised():

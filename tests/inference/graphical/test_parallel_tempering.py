@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.method import GraphPlan
 from probgen.inference.graphical.native import library
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
+from probgen.inference.graphical.sweeps.engine import StateCounter
 from probgen.inference.graphical.tempering import bridge as bridge_module
 from probgen.inference.graphical.tempering import path as path_module
 from probgen.inference.graphical.tempering import replicas as replicas_module
@@ -183,8 +185,26 @@ def test_interrupted_runs_keep_what_is_finished():
     factors = condition(AWKWARD["xor"])
     result = ParallelTempering().run(factors, GraphPlan(64, 1000, 10, 1, 1, interrupt))
     assert result.summary["interrupted"]
-    assert result.states.shape == (64, 20, 3)
+    assert result.states.shape == (64, 21, 3)
     assert np.isfinite(result.marginals.probabilities).all()
+
+
+def test_an_interrupt_between_counts_and_draws_leaves_marginals_whole(monkeypatch):
+    add, calls = StateCounter.add, []
+
+    def interrupted(self, states, counts):
+        add(self, states, counts)
+        calls.append(len(calls))
+        if len(calls) == 20:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(StateCounter, "add", interrupted)
+    factors = condition(AWKWARD["loop"])
+    result = ParallelTempering(levels=2).run(factors, plan(draws=1000, warmup=10))
+    assert result.summary["interrupted"]
+    assert 20 <= result.states.shape[1] < 1000
+    sums = np.add.reduceat(result.marginals.probabilities, result.marginals.offsets[:-1])
+    np.testing.assert_allclose(sums, 1)
 
 
 def test_starts_are_searched_for_where_the_pilot_found_none():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -165,6 +166,26 @@ def test_interrupted_runs_keep_what_is_finished():
     assert result.summary["interrupted"]
     assert 0 < result.states.shape[1] < 100_000
     assert np.isfinite(result.marginals.probabilities).all()
+
+
+@pytest.mark.parametrize("thin", [1, 3])
+def test_an_interrupt_within_a_slice_leaves_marginals_whole(monkeypatch, thin):
+    """Sums of sweeps that are not counted as draws would make probabilities of more than one."""
+    sweep, calls = NativeSweep.__call__, []
+
+    def interrupted(self, *arguments):
+        sweep(self, *arguments)
+        calls.append(len(calls))
+        if len(calls) == 20:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(NativeSweep, "__call__", interrupted)
+    factors = condition(grid(40, 40, 0.4, 0.1, None))
+    run = GraphPlan(chains=4, draws=20_000, warmup=0, seed=1, threads=1)
+    result = SwendsenWang(thin).run(factors, run)
+    assert result.summary["interrupted"]
+    assert 0 < result.states.shape[1] < 20_000
+    np.testing.assert_allclose(result.marginals.probabilities.reshape(-1, 2).sum(axis=1), 1)
 
 
 def test_at_the_critical_point_clusters_beat_single_sites():

@@ -106,12 +106,12 @@ def _most_probable_natively(
     tables, messages = take(int(plan.packed[4])), np.empty(int(plan.packed[5]))
     log_maximum = ctypes.c_double()
     arrays = (flat.table_offsets, flat.log_tables, tables, messages)
-    arguments = (*structure(plan, factors), *map(address, arrays), ctypes.c_int64(maximised))
 
     def call(stop: int) -> int:
         return library.junction_maximise(
-            *arguments, ctypes.c_void_p(stop), address(states), ctypes.byref(log_maximum)
-        )
+            *structure(plan, factors), *map(address, arrays), ctypes.c_int64(maximised),
+            ctypes.c_void_p(stop), address(states), ctypes.byref(log_maximum),
+        )  # fmt: skip
 
     outcome = run_stoppable(call, plan.entries)
     give_back(tables)

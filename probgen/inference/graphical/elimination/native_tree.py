@@ -49,12 +49,12 @@ class NativeTree:
         log_z = ctypes.c_double()
         flat = factors.flat
         arrays = (flat.table_offsets, flat.log_tables, tables, messages, separators)
-        arguments = (*structure(plan, factors), *map(address, arrays))
 
         def call(stop: int) -> int:
             return library.junction_calibrate(
-                *arguments, ctypes.c_void_p(stop), ctypes.byref(used), ctypes.byref(log_z)
-            )
+                *structure(plan, factors), *map(address, arrays), ctypes.c_void_p(stop),
+                ctypes.byref(used), ctypes.byref(log_z),
+            )  # fmt: skip
 
         outcome = run_stoppable(call, plan.entries)
         total = -np.inf if outcome == IMPOSSIBLE else log_z.value + factors.log_constant
@@ -81,9 +81,9 @@ class NativeTree:
         cards = self.factors.cards
         kind = np.uint8 if cards.max(initial=0) <= 256 else np.uint16
         states = np.empty((count, len(cards)), dtype=kind)
-        packed, flat_cards = structure(self.plan, self.factors)[:2]
 
         def call(stop: int) -> int:
+            packed, flat_cards = structure(self.plan, self.factors)[:2]
             return library.junction_draw(
                 packed, flat_cards, address(self.tables), ctypes.c_uint64(key),
                 ctypes.c_int64(first), ctypes.c_int64(count), states.itemsize,
@@ -96,8 +96,12 @@ class NativeTree:
     def _read(self, name: str, offsets: np.ndarray, out: np.ndarray) -> None:
         function = open_library("junction_tree.cpp")[name]
         arrays = (self.tables, self.separators, offsets, out)
-        arguments = (*structure(self.plan, self.factors), *map(address, arrays))
-        run_stoppable(lambda stop: function(*arguments) or 0, self.plan.entries)
+
+        def call(stop: int) -> int:
+            function(*structure(self.plan, self.factors), *map(address, arrays))
+            return 0
+
+        run_stoppable(call, self.plan.entries)
 
 
 def structure(plan: EliminationPlan, factors: Factors) -> tuple[ctypes.c_void_p, ...]:

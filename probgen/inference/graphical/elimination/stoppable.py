@@ -17,7 +17,8 @@ def run_stoppable(call: Callable[[int], int], entries: float) -> int:
     """The result of `call(address of a stop flag, int32)`.
 
     Work on many table entries goes to a thread, so that the main thread can raise the flag on
-    KeyboardInterrupt; the interrupt is raised again once the call has come back.
+    KeyboardInterrupt; the interrupt is raised again once the call has come back. A second
+    interrupt does not wait for that, so `call` itself must keep alive the memory that it uses.
     """
     stop = np.zeros(1, dtype=np.int32)
     if entries <= QUICK or threading.current_thread() is not threading.main_thread():
@@ -34,14 +35,16 @@ def run_stoppable(call: Callable[[int], int], entries: float) -> int:
         finally:
             finished.set()
 
-    threading.Thread(target=work).start()
+    thread = threading.Thread(target=work)
     # An event: an interrupted Thread.join takes the thread for finished (Python 3.11).
     try:
+        thread.start()
         while not finished.wait(POLL_SECONDS):
             pass
     except KeyboardInterrupt:
         stop[0] = 1
-        finished.wait()
+        if thread.is_alive():
+            finished.wait()
         raise
     if errors:
         raise errors[0]

@@ -33,6 +33,10 @@ constexpr int64_t NONE = -1;
 // Keeps rounding from taking a target to the last sum, and so to a state of weight zero.
 constexpr double BELOW_ONE = 1 - 1e-12;
 
+// Weights are scaled to a maximum of one, so what is lost below 1e-308 could show only where all
+// of a sum is below this: such draws fail, and are made in the log domain instead.
+constexpr double TINY = 1e-280;
+
 // The states of up to LANES chains, one after the other in rows that are `stride` apart.
 template <typename State>
 struct Lanes {
@@ -126,7 +130,7 @@ void eliminate(const Program& p, const Bucket& b, double* work) {
     }
     double scale[LANES];
     top.store(scale);
-    for (int l = 0; l < LANES; ++l) scale[l] = scale[l] > 0 ? 1 / scale[l] : 0;
+    for (int l = 0; l < LANES; ++l) scale[l] = scale[l] > TINY ? 1 / scale[l] : 0;
     for (int64_t r = 0; r < b.rest_entries; ++r)
         for (int l = 0; l < LANES; ++l) message[r * LANES + l] *= scale[l];
 }
@@ -165,7 +169,7 @@ void draw(const Program& p, const Bucket& b, const Lanes<State>& lanes, double* 
     for (int l = 0; l < LANES; ++l) {
         const uint64_t chain = first_chain + (uint64_t)(lanes.first + l);
         target[l] = counter::uniform64(counter::bits(base, chain)) * (sum[l] * BELOW_ONE);
-        failed[l] |= !(sum[l] > 0);
+        failed[l] |= !(sum[l] > TINY);
         sum[l] = 0;
     }
     // The first state whose cumulative weight exceeds the target, which is below the last.

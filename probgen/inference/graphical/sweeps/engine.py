@@ -21,19 +21,24 @@ def open_sweeper(factors: Factors, device: str = "cpu") -> tuple[Sweeps, str]:
 
     Tables of more than 255 states, other devices and machines without a compiler get torch.
     """
-    from probgen.inference.graphical.sweeps.torch_sweeps import TorchSweeper
-
     if device != "cpu":
-        return TorchSweeper(factors, device), ""
+        return _in_torch(factors, device), ""
     if len(factors.cards) and int(factors.cards.max()) > MOST_STATES:
-        return TorchSweeper(factors), (
+        return _in_torch(factors), (
             f"A variable has more than {MOST_STATES} states: sweeps ran in torch, slower than "
             "native ones."
         )
     try:
         return Sweeper(factors), ""
     except BuildError as error:
-        return TorchSweeper(factors), f"Sweeps ran in torch, slower than native ones: {error}"
+        return _in_torch(factors), f"Sweeps ran in torch, slower than native ones: {error}"
+
+
+def _in_torch(factors: Factors, device: str = "cpu") -> Sweeps:
+    # Importing torch takes seconds.
+    from probgen.inference.graphical.sweeps.torch_sweeps import TorchSweeper
+
+    return TorchSweeper(factors, device)
 
 
 class Blocked:

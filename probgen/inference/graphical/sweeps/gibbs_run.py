@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from probgen.inference.graphical.method import GraphPlan, GraphResult
 from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.inference.graphical.sweeps.protocol import Sweeps
 from probgen.inference.graphical.sweeps.streaming import StateCounts
+from probgen.inference.graphical.whole_steps import WholeSteps
 from probgen.targets.factors import Factors
 
 __all__ = ["GibbsRun"]
@@ -28,14 +28,14 @@ class GibbsRun:
         self._done = 0
         self._slice = 1
         self._interrupted = False
-        self._worker = ThreadPoolExecutor(1)
+        self._whole = WholeSteps()
 
     def draw(self, states: np.ndarray, thin: int) -> GraphResult:
         """Run from `states` (variable, chain); `plan.draws * thin` sweeps follow the warm-up.
 
         Raises KeyboardInterrupt when it came before the first draw.
         """
-        with self._worker:
+        with self._whole:
             return self._draw(states, thin)
 
     def _draw(self, states: np.ndarray, thin: int) -> GraphResult:
@@ -78,20 +78,15 @@ class GibbsRun:
         return now
 
     def _timed(self, phase: str, sweeps: int, states: np.ndarray, **outputs: Any) -> None:
-        """Make sweeps, and learn from them how many fit into a slice.
-
-        They run in another thread, so that an interrupt does not fall into the midst of them.
-        """
+        """Make sweeps, and learn from them how many fit into a slice."""
         started = time.perf_counter()
-        work = self._worker.submit(
-            self._sweeps.sweep, states, self._key, self._done, sweeps,
-            threads=self._plan.threads, thin=self._every, **outputs,
-        )  # fmt: skip
         try:
-            work.result()
+            self._whole(
+                self._sweeps.sweep, states, self._key, self._done, sweeps,
+                threads=self._plan.threads, thin=self._every, **outputs,
+            )  # fmt: skip
         except KeyboardInterrupt:
             self._interrupted = True
-            work.result()
         seconds = time.perf_counter() - started
         self._done += sweeps
         if seconds < SLICE_SECONDS / 2:

@@ -17,6 +17,7 @@ from probgen.inference.graphical.tempering.path import Path
 from probgen.inference.graphical.tempering.pilot import Pilot
 from probgen.inference.graphical.tempering.positions import levels_for, respaced
 from probgen.inference.graphical.tempering.replicas import Iteration, Replicas
+from probgen.inference.graphical.whole_steps import WholeSteps
 from probgen.targets.factors import Factors
 
 __all__ = ["Run", "cold_states"]
@@ -85,10 +86,7 @@ class Run:
         for length in lengths:
             if length:
                 self.replicas.place(self._respaced(self._refusals(length)))
-        last = [
-            self._one("warm-up", self.replicas.iterations)
-            for _ in range(self.plan.warmup - sum(lengths))
-        ]
+        last = [self._one_of_warm_up() for _ in range(self.plan.warmup - sum(lengths))]
         # The first half only settles.
         kept = last[len(last) // 2 :]
         constants = np.zeros(len(self.replicas.positions) - 1)
@@ -103,17 +101,23 @@ class Run:
         """Fill `draws` and `log_joint`; Ctrl-C keeps the draws that are finished, if any."""
         refused = np.zeros(len(self.replicas.positions) - 1)
         try:
-            for d in range(self.plan.draws):
-                seen = self._one("sampling", self.plan.warmup + d)
-                refused += 1 - seen.acceptance.mean(axis=1)
-                self.bridge.add(d * self._groups // self.plan.draws, seen.up, seen.down)
-                self._keep(d)
+            with WholeSteps() as whole:
+                for d in range(self.plan.draws):
+                    whole(self._draw, d, refused)
+                    self._tell("sampling", self.plan.warmup + self.done)
         except KeyboardInterrupt:
             if not self.done:
                 raise
             self.interrupted = True
         self.counts.close()
         self.acceptance = 1 - refused / max(1, self.done)
+
+    def _draw(self, d: int, refused: np.ndarray) -> None:
+        """One iteration, whose states are draw number d; rejection rates are added up."""
+        seen = self._iterate()
+        refused += 1 - seen.acceptance.mean(axis=1)
+        self.bridge.add(d * self._groups // self.plan.draws, seen.up, seen.down)
+        self._keep(d)
 
     def _keep(self, d: int) -> None:
         """Store and count the network's states as draw number d."""
@@ -129,15 +133,22 @@ class Run:
 
     def _refusals(self, iterations: int) -> np.ndarray:
         """Mean rejection rates between neighbours over some iterations of the warm-up."""
-        seen = (self._one("warm-up", self.replicas.iterations) for _ in range(iterations))
+        seen = (self._one_of_warm_up() for _ in range(iterations))
         return sum(1 - one.acceptance.mean(axis=1) for one in seen) / iterations
 
-    def _one(self, what: str, done: int) -> Iteration:
+    def _iterate(self) -> Iteration:
         seen = self.replicas.iterate(self.method.sweeps)
         self.updates += self.replicas.states.size * self.method.sweeps
-        if self.plan.progress:
-            self.plan.progress(done + 1, self.plan.warmup + self.plan.draws, what)
         return seen
+
+    def _one_of_warm_up(self) -> Iteration:
+        seen = self._iterate()
+        self._tell("warm-up", self.replicas.iterations)
+        return seen
+
+    def _tell(self, what: str, done: int) -> None:
+        if self.plan.progress:
+            self.plan.progress(done, self.plan.warmup + self.plan.draws, what)
 
     def _respaced(self, rejections: np.ndarray) -> np.ndarray:
         method = self.method
