@@ -155,16 +155,21 @@ class AnnealedImportance:
                     "particles carry its weight. Take more betas or more chains."
                 ]
             }
-        below, above = weights.log_mean, -back.log_mean
+        # The walk back only ever meets walks that end on a possible state: its mean weight is the
+        # share of these among the walks forward, divided by Z.
+        alive = float(np.isfinite(weights.log).mean())
+        below, above = weights.log_mean, -back.log_mean + np.log(alive)
+        share_error = np.sqrt((1 - alive) / alive / len(weights.log))
+        above_error = float(np.hypot(back.log_mean_error, share_error))
         constant = walk.path.factors.log_constant
         found = {
-            "log_evidence_reverse": constant + above,
-            "log_evidence_reverse_error": back.log_mean_error,
+            "log_evidence_reverse": float(constant + above),
+            "log_evidence_reverse_error": above_error,
             "ess_weights_reverse": back.ess,
             "reverse_starts": how,
-            "gap": above - below,
+            "gap": float(above - below),
         }
-        error = np.hypot(weights.log_mean_error, back.log_mean_error)
+        error = np.hypot(weights.log_mean_error, above_error)
         notes = []
         if abs(above - below) > 4 * error + 1e-9:
             notes.append(

@@ -133,8 +133,11 @@ def _ladder(factors: Factors, path: Path, run: Run, plan: GraphPlan) -> dict[str
             "take more levels."
         )
     evidence, error = run.bridge.log_evidence()
-    if run.done and trips == 0 and len(run.replicas.positions) > 1:
-        notes.append("Without a round trip there is no estimate of the evidence to rely on.")
+    if run.done and trips < plan.chains and len(run.replicas.positions) > 1:
+        notes.append(
+            "With less than one round trip per ladder there is no estimate of the evidence to "
+            "rely on."
+        )
     elif np.isfinite(evidence) and np.isfinite(error):
         found["log_evidence"] = factors.log_constant + evidence
         found["log_evidence_error"] = error

@@ -181,11 +181,6 @@ def test_other_seeds(engine, network, seed):
             ENGINES[engine].check(seen, case)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the mean of the weights back is 1 / Z times the share of forward walks that end on a "
-    "possible state, which is not made good and is in no error bar",
-)
 def test_estimate_from_above_is_consistent_where_there_are_zeros():
     """One variable, of three states one impossible: more particles should close the gap."""
     case = Case(named([3], ((0,), [0.0, 0.0, -np.inf]), title="one zero"), "no evidence", {})
