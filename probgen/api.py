@@ -96,7 +96,9 @@ def infer(
     EvidenceError
         The evidence has probability zero under the network.
     TooLargeError
-        Exact inference would need more memory than allowed.
+        Exact inference, or the draws, would need more memory than there is or is allowed.
+    OptionError
+        A method, seed or number that cannot be used; names it.
     InitialisationError
         No finite starting point; names the site at fault.
     KeyboardInterrupt

@@ -14,6 +14,7 @@ from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.influence import influences
 from probgen.inference.graphical.method import GraphMethod
+from probgen.inference.graphical.native.library import build_together
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
 from probgen.inference.graphical.swendsen_wang import SwendsenWang
 from probgen.targets.factors import Factors
@@ -26,6 +27,7 @@ _EXACT_ENTRIES = 1e8  # of all clique tables: about half a second and 800 MB
 
 def choose_engine(factors: Factors) -> tuple[GraphMethod, str]:
     """The engine for a network with its evidence, and why it was chosen."""
+    build_together("elimination_order.cpp", "junction_tree.cpp")
     cost = cost_of(factors)
     size = f"{len(factors.free)} free variables, width {cost.width}, "
     size += f"{cost.entries:.2g} entries in all clique tables"

@@ -17,6 +17,7 @@ import numpy as np
 
 from probgen.errors import OptionError
 from probgen.inference.graphical.method import GraphPlan, GraphResult
+from probgen.inference.graphical.native.library import build_together
 from probgen.inference.graphical.sweeps.clusters import Clustered, small_blocks
 from probgen.inference.graphical.sweeps.engine import Blocked, open_sweeper
 from probgen.inference.graphical.sweeps.gibbs_run import GibbsRun
@@ -109,6 +110,7 @@ class Gibbs:
 
         if not has_zeros(factors):
             return open_noted(factors), False
+        build_together("gibbs.cpp", "block_sweep.cpp")
         from probgen.inference.graphical.blocks.plan import plan_blocks, single_site_is_safe
 
         if self.blocks == "none":

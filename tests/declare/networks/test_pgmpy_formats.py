@@ -97,7 +97,11 @@ def test_our_bif_reader_agrees_with_pgmpy(name: str) -> None:
     same_as_pgmpy(name)
 
 
+# pgmpy reads these in seconds to minutes each.
+LARGE = {"barley", "diabetes", "mildew", "munin", "munin1", "munin2", "munin3", "munin4"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", bundled_names())
-def test_our_bif_reader_agrees_with_pgmpy_on_all(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(bundled_names()) - LARGE))
+def test_our_bif_reader_agrees_with_pgmpy_on_more(name: str) -> None:
     same_as_pgmpy(name)

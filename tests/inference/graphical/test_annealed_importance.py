@@ -114,7 +114,7 @@ def test_ising_torus_against_kaufman(side, betas, coupling):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("side", "betas", "sweeps"), [(32, 1000, 4), (64, 1500, 20)])
+@pytest.mark.parametrize(("side", "betas", "sweeps"), [(32, 1000, 4)])
 def test_large_ising_torus_against_kaufman(side, betas, sweeps):
     factors = condition(ising_torus(side, side, CRITICAL))
     found = AnnealedImportance(betas=betas, sweeps=sweeps).run(factors, plan()).summary

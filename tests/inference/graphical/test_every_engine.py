@@ -166,7 +166,7 @@ def test_without_compiler(engine, network, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3, -4])
+@pytest.mark.parametrize("seed", [2])
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("engine", RANDOM)
 def test_other_seeds(engine, network, seed):

@@ -21,6 +21,7 @@ from probgen.inference.graphical.elimination.numpy_tree import (
 )
 from probgen.inference.graphical.elimination.plan import EliminationPlan, plan_elimination
 from probgen.inference.graphical.method import Marginals, state_offsets
+from probgen.inference.graphical.native.library import build_together
 from probgen.targets.factors import Factors
 
 __all__ = ["JunctionTree", "calibrate", "factor_marginals"]
@@ -123,6 +124,7 @@ def calibrate(factors: Factors, memory: float | None = None) -> JunctionTree:
     `TooLargeError` before anything is allocated, and `EvidenceError` when the evidence is
     impossible.
     """
+    build_together("elimination_order.cpp", "junction_tree.cpp")
     started = time.perf_counter()
     plan = plan_elimination(factors)
     check_size(plan, factors, memory)

@@ -6,13 +6,15 @@ Calls through ctypes release the GIL, so chains and blocks of chains run in Pyth
 from __future__ import annotations
 
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
 from probgen.compile.assemble import assemble
 from probgen.compile.build import build
+from probgen.errors import BuildError
 
-__all__ = ["open_library", "source"]
+__all__ = ["build_together", "open_library", "source"]
 
 _DIRECTORY = Path(__file__).parent
 
@@ -26,3 +28,21 @@ def source(entry: str) -> str:
 def open_library(entry: str) -> ctypes.CDLL:
     """The library of an engine, built on first use; raises `BuildError` without a compiler."""
     return build(source(entry), entry.removesuffix(".cpp"))
+
+
+@lru_cache(maxsize=16)
+def build_together(*entries: str) -> None:
+    """Build libraries that will be needed one after the other, side by side.
+
+    On the first use on a machine a compiler takes seconds for each. Where one cannot be built,
+    `open_library` says so.
+    """
+
+    def attempt(entry: str) -> None:
+        try:
+            open_library(entry)
+        except BuildError:
+            pass
+
+    with ThreadPoolExecutor(len(entries)) as pool:
+        list(pool.map(attempt, entries))
