@@ -64,7 +64,7 @@ def test_the_engine_is_chosen_and_the_reason_said(asia):
 
 
 def test_wide_networks_get_a_sampler():
-    frustrated = grid(40, 40, 0.8, 0.2)
+    frustrated = grid(40, 40, 0.5, 0.2)
     tree = pg.infer(frustrated, seed=1, chains=8, draws=20, warmup=20, progress=False)
     assert tree.attrs["method"] == "Gibbs"
     assert "too wide" in tree.attrs["method_reason"]

@@ -21,7 +21,7 @@ from probgen.targets.factors import Factors
 
 __all__ = ["choose_engine"]
 
-_STRONG = 2.2  # of summed influences: 4 tanh(J) on a square lattice, whose magnet freezes at 1.66
+_STRONG = 1.6  # of summed influences: 4 tanh(J) on a square lattice, whose magnet freezes at 1.66
 _EXACT_ENTRIES = 1e8  # of all clique tables: about half a second and 800 MB
 
 

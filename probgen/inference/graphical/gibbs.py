@@ -108,9 +108,12 @@ class Gibbs:
             notes.extend([note] if note else [])
             return sweeps
 
-        if not has_zeros(factors):
+        zeros = has_zeros(factors)
+        if self.device == "cpu":
+            blocks = ("block_sweep.cpp",) if zeros else ()
+            build_together("gibbs.cpp", "log_joint.cpp", *blocks)
+        if not zeros:
             return open_noted(factors), False
-        build_together("gibbs.cpp", "block_sweep.cpp")
         from probgen.inference.graphical.blocks.plan import plan_blocks, single_site_is_safe
 
         if self.blocks == "none":

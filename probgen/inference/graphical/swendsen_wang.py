@@ -25,6 +25,7 @@ from probgen.inference.graphical.clusters.model import (
 )
 from probgen.inference.graphical.clusters.sweep import NativeSweep, NumpySweep
 from probgen.inference.graphical.method import GraphPlan, GraphResult
+from probgen.inference.graphical.sweeps.log_joint import LogJoint
 from probgen.inference.graphical.whole_steps import WholeSteps
 from probgen.targets.factors import Factors
 
@@ -85,7 +86,7 @@ class SwendsenWang:
         return GraphResult(
             marginals=run.means.marginals(),
             states=draws,
-            stats={"log_joint": factors.log_joint(draws)},
+            stats={"log_joint": LogJoint(factors)(draws.transpose(0, 2, 1))},
             summary={
                 "engine": sweep.engine,
                 "seconds_setup": ready - started,

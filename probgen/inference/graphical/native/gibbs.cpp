@@ -9,7 +9,6 @@
 #endif
 #include "sweep_build.hpp"
 #include "sweep_block.hpp"
-#include "gibbs_joint.hpp"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -28,11 +27,6 @@ EXPORT void probgen_sweep_describe(const sweep::Model* model, int64_t* cap_bytes
 
 EXPORT int32_t probgen_sweep_run(const sweep::Model* model, const sweep::Task* task) {
     return sweep::run(*model, *task);
-}
-
-EXPORT void probgen_log_joint(const sweep::Network* network, double constant,
-                              const uint8_t* states, int64_t rows, int64_t chains, double* out) {
-    sweep::log_joint(*network, constant, states, rows, chains, out);
 }
 
 EXPORT void probgen_count_states(const uint8_t* states, int64_t chains, const int32_t* members,

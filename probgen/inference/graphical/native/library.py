@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,10 +40,8 @@ def build_together(*entries: str) -> None:
     """
 
     def attempt(entry: str) -> None:
-        try:
+        with suppress(BuildError):
             open_library(entry)
-        except BuildError:
-            pass
 
     with ThreadPoolExecutor(len(entries)) as pool:
         list(pool.map(attempt, entries))

@@ -7,7 +7,8 @@ import ctypes
 import numpy as np
 
 from probgen.errors import BuildError
-from probgen.inference.graphical.sweeps.native import NetworkView, sweep_library
+from probgen.inference.graphical.native.library import open_library
+from probgen.inference.graphical.sweeps.native import NetworkView
 from probgen.targets.factors import Factors
 
 __all__ = ["LogJoint", "log_joint"]
@@ -20,7 +21,7 @@ class LogJoint:
         self._factors = factors
         self._view = NetworkView(factors.flat)
         try:
-            self._library: ctypes.CDLL | None = sweep_library()
+            self._library: ctypes.CDLL | None = open_library("log_joint.cpp")
         except BuildError:
             self._library = None
 
@@ -32,8 +33,9 @@ class LogJoint:
             return self._factors.log_joint(np.moveaxis(states, -2, -1))
         out = np.empty((*lead, chains))
         self._library.probgen_log_joint(
-            ctypes.byref(self._view.network), self._factors.log_constant, states.ctypes.data,
-            int(np.prod(lead)), chains, out.ctypes.data,
+            ctypes.byref(self._view.network), ctypes.c_double(self._factors.log_constant),
+            ctypes.c_void_p(states.ctypes.data), ctypes.c_int64(int(np.prod(lead))),
+            ctypes.c_int64(chains), ctypes.c_void_p(out.ctypes.data),
         )  # fmt: skip
         return out
 

@@ -116,10 +116,6 @@ def sweep_library(library: ctypes.CDLL | None = None) -> ctypes.CDLL:
         "probgen_sweep_describe": (None, (pointer, pointer, pointer)),
         "probgen_sweep_run": (integer, (pointer, pointer)),
         "probgen_count_states": (None, (pointer, long, pointer, long, pointer, pointer)),
-        "probgen_log_joint": (
-            None,
-            (pointer, ctypes.c_double, pointer, long, long, pointer),
-        ),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)

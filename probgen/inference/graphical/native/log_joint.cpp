@@ -1,14 +1,13 @@
-#pragma once
 // Unnormalised log probability of many joint states at once, chains innermost.
 #include <algorithm>
 #include <cstdint>
 #include "sweep_network.hpp"
 
-namespace sweep {
-
 // `states` (batches, variables, chains) to `out` (batches, chains), nats.
-inline void log_joint(const Network& network, double constant, const uint8_t* states,
-                      int64_t batches, int64_t chains, double* out) {
+extern "C" __attribute__((visibility("default"))) void probgen_log_joint(
+    const sweep::Network* given, double constant, const uint8_t* states, int64_t batches,
+    int64_t chains, double* out) {
+    const sweep::Network& network = *given;
     constexpr int64_t STEP = 256;
     uint32_t index[STEP];
     for (int64_t b = 0; b < batches; b++) {
@@ -31,5 +30,3 @@ inline void log_joint(const Network& network, double constant, const uint8_t* st
         }
     }
 }
-
-}  // namespace sweep
