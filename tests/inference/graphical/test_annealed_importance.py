@@ -196,7 +196,7 @@ def test_impossible_evidence_is_named():
     factors = condition(AWKWARD["xor"], {0: 0, 1: 0})
     table = np.full(2, -np.inf)
     object.__setattr__(factors, "log_tables", (table,) * len(factors.log_tables))
-    with pytest.raises(EvidenceError, match=r"no state of \('c'\) is left .* a=no, b=no"):
+    with pytest.raises(EvidenceError, match=r"a=no, b=no.*probability zero"):
         AnnealedImportance().run(factors, plan())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 import numpy as np
@@ -196,7 +197,7 @@ def test_an_interrupt_between_counts_and_draws_leaves_marginals_whole(monkeypatc
         add(self, states, counts)
         calls.append(len(calls))
         if len(calls) == 20:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(StateCounter, "add", interrupted)
     factors = condition(AWKWARD["loop"])

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.errors import EvidenceError, ModelError
+from probgen.errors import ModelError
+from probgen.inference.graphical.blocks.support import impossible
 from probgen.targets.factors import Factors
 
 __all__ = [
@@ -213,10 +214,8 @@ def permanent_clusters(model: Ferromagnet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_possible(factors: Factors, cluster: np.ndarray, field: np.ndarray) -> None:
-    """Raise `EvidenceError` naming the variables for which no state is left."""
+    """Raise `EvidenceError` or `ModelError` when no state is left for some variables."""
     dead = np.flatnonzero(np.isneginf(field).all(axis=1))
     if dead.size:
-        names = _names(factors, tuple(np.flatnonzero(cluster == dead[0])[:10].tolist()))
-        given = factors.describe_evidence()
-        told = f" with the evidence {given}" if given else ""
-        raise EvidenceError(f"Impossible: no state is left for {names}{told}.")
+        tied = tuple(np.flatnonzero(cluster == dead[0])[:10].tolist())
+        raise impossible(factors, tied[0], tied)

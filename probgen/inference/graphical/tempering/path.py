@@ -18,7 +18,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from probgen.errors import BuildError, EvidenceError, OptionError
+from probgen.errors import BuildError, OptionError
+from probgen.inference.graphical.blocks.support import impossible
 from probgen.inference.graphical.method import state_offsets
 from probgen.inference.graphical.sweeps.engine import open_sweeper
 from probgen.inference.graphical.sweeps.log_joint import LogJoint
@@ -67,10 +68,7 @@ class Path:
         """Refuse factors without a possible state; raises `EvidenceError`."""
         for scope, table in zip(self.factors.scopes, self.factors.log_tables, strict=True):
             if not np.isfinite(table).any():
-                names = ", ".join(repr(self.factors.name(v)) for v in scope)
-                given = self.factors.describe_evidence()
-                told = f" with the evidence {given}" if given else ""
-                raise EvidenceError(f"Impossible: no state of ({names}) is left{told}.")
+                raise impossible(self.factors, scope[0], scope)
 
     @property
     def state_type(self) -> type:
