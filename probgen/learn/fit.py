@@ -142,7 +142,8 @@ def fit_network(
         problem = _parameter_problem(model, method, data, oracle, seed, progress)
     learned = method.learn(problem)
     notes = [*problem.table.notes, *learned.summary.get("notes", [])]
-    summary = {"method": method.name, "rows": problem.table.size, **learned.summary}
+    summary = {"method": method.name, "rows": int(problem.table.size), **learned.summary}
+    summary = {key: v.item() if isinstance(v, np.generic) else v for key, v in summary.items()}
     summary["notes"] = notes
     attrs = run_attributes(learned.network.title, method, seed, ("pgmpy", "numpy", "xarray"))
     return Fit(learned.network, _tree(learned.groups, {**attrs, **summary}), summary)

@@ -27,6 +27,8 @@ class WholeSteps:
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1)
+        # The pool forgets a thread whose start was interrupted: let it start before any step.
+        self._worker.submit(int).result()
 
     def __enter__(self) -> WholeSteps:
         return self
