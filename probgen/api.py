@@ -210,9 +210,9 @@ def graph(model: Any, data: Mapping[Any, Any] | None = None) -> nx.Graph:
 
     Programs: a directed graph of the sites with kind, plates and distribution as attributes,
     united over several runs and checked numerically. Networks: see
-    `probgen.declare.dependencies`.
+    `probgen.declare.dependencies.graph`.
     """
-    from probgen.declare.dependencies import graph_of
+    from probgen.declare.dependencies.graph import graph_of
 
     return graph_of(model, data)
 
@@ -222,7 +222,7 @@ def draw(model: Any, path: Any = None, *, data: Mapping[Any, Any] | None = None)
 
     With `path` the figure is also written there; the ending chooses the format.
     """
-    from probgen.declare.drawing import draw as draw_graph
+    from probgen.declare.drawing.draw import draw as draw_graph
 
     return draw_graph(model, path, data=data)
 

@@ -47,7 +47,7 @@ def check_network(model: Any, data: Mapping[Any, Any] | None) -> CheckReport:
 def _sizes(network: Network) -> str:
     largest = max((factor.log_table.size for factor in network.factors), default=0)
     return (
-        f"A {network.kind} network of {len(network.names)} variables with up to "
+        f"A {network.kind.capitalize()} network of {len(network.names)} variables with up to "
         f"{int(network.cards.max(initial=0))} states, {len(network.factors)} factors of up to "
         f"{largest} entries."
     )

@@ -9,9 +9,9 @@ import pyro.distributions as dist
 import pytest
 import torch
 
-from probgen.declare import dependency_perturbation
-from probgen.declare.dependencies import graph_of
-from probgen.declare.dependency_tracing import traced_run
+from probgen.declare.dependencies import perturbation as dependency_perturbation
+from probgen.declare.dependencies.graph import graph_of
+from probgen.declare.dependencies.tracing import traced_run
 from probgen.declare.modelfile import load_model
 from probgen.declare.network import Factor
 from probgen.declare.networks.continuous import GaussianNetwork
@@ -221,7 +221,7 @@ def test_random_numbers_of_its_own_make_no_edges():
 
 
 def test_a_program_that_cannot_be_traced_has_its_graph_by_numbers(monkeypatch):
-    import probgen.declare.dependency_tracing as module
+    import probgen.declare.dependencies.tracing as module
 
     def refuse(*_):
         raise RuntimeError("no provenance here\nat all")

@@ -13,12 +13,12 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from probgen.declare import drawing_layers
-from probgen.declare.dependencies import graph_of
-from probgen.declare.drawing import draw
-from probgen.declare.drawing_layers import layered
-from probgen.declare.drawing_plates import clusters_of
-from probgen.declare.drawing_rows import rows_of
+from probgen.declare.dependencies.graph import graph_of
+from probgen.declare.drawing import layers as drawing_layers
+from probgen.declare.drawing.draw import draw
+from probgen.declare.drawing.layers import layered
+from probgen.declare.drawing.plates import clusters_of
+from probgen.declare.drawing.rows import rows_of
 from probgen.declare.modelfile import load_model
 from probgen.declare.network import Network
 from probgen.errors import DataError, ModelError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probgen.declare.drawing_canvas import (
+from probgen.declare.drawing.canvas import (
     EDGE,
     FRAME,
     INK,
@@ -20,8 +20,8 @@ from probgen.declare.drawing_canvas import (
     node,
     text_size,
 )
-from probgen.declare.drawing_layers import Layers, layered
-from probgen.declare.drawing_plates import clusters_of
+from probgen.declare.drawing.layers import Layers, layered
+from probgen.declare.drawing.plates import clusters_of
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -86,8 +86,8 @@ def site_graph(program: Program) -> nx.DiGraph:
     """
     import networkx as nx
 
-    from probgen.declare.dependency_perturbation import numeric_edges
-    from probgen.declare.dependency_tracing import traced_run
+    from probgen.declare.dependencies.perturbation import numeric_edges
+    from probgen.declare.dependencies.tracing import traced_run
 
     graph = nx.DiGraph(title=program.name)
     graph.graph["sizes"] = {plate.name: plate.size for plate in program.plates.values()}

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probgen.declare.drawing_distance import LeastDistance
-from probgen.declare.drawing_order import Order
-from probgen.declare.drawing_plates import Box, Cluster, clusters_of
-from probgen.declare.drawing_rows import (
+from probgen.declare.drawing.distance import LeastDistance
+from probgen.declare.drawing.order import Order
+from probgen.declare.drawing.plates import Box, Cluster, clusters_of
+from probgen.declare.drawing.rows import (
     GAP,
     ROW,
     Bend,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probgen.declare.drawing_canvas import (
+from probgen.declare.drawing.canvas import (
     EDGE,
     FRAME,
     INK,

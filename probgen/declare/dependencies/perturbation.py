@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from probgen.declare.dependency_runs import moved_sites, run_at
+from probgen.declare.dependencies.runs import moved_sites, run_at
 from probgen.declare.environment import double_precision, isolated, tracing
 from probgen.declare.evaluation import Program
 from probgen.declare.placing import PlacePrior

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probgen.declare.drawing_plates import Box, Cluster
+from probgen.declare.drawing.plates import Box, Cluster
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probgen.declare.dependencies import graph_of
+from probgen.declare.dependencies.graph import graph_of
 from probgen.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def draw(
 
 def figure_of(graph: nx.Graph) -> Figure:
     """The drawing that suits a graph."""
-    from probgen.declare.drawing_canvas import empty_figure
-    from probgen.declare.drawing_compact import draw_compact
-    from probgen.declare.drawing_factors import draw_factors
-    from probgen.declare.drawing_sites import draw_sites
+    from probgen.declare.drawing.canvas import empty_figure
+    from probgen.declare.drawing.compact import draw_compact
+    from probgen.declare.drawing.factors import draw_factors
+    from probgen.declare.drawing.sites import draw_sites
 
     title = str(graph.graph.get("title", ""))
     variables = [v for v, kind in graph.nodes(data="kind") if kind != "factor"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probgen.declare.drawing_plates import Cluster
-from probgen.declare.drawing_rows import Edge
+from probgen.declare.drawing.plates import Cluster
+from probgen.declare.drawing.rows import Edge
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probgen.declare.drawing_canvas import FILL, FRAME, INK, canvas, text_size
+from probgen.declare.drawing.canvas import FILL, FRAME, INK, canvas, text_size
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -1,0 +1,1 @@
+"""Which site depends on which: traced with provenance, and checked by perturbation."""

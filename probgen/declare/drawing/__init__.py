@@ -1,0 +1,1 @@
+"""Pictures of programs and networks: nodes in rows, plates as boxes, factors as squares."""
