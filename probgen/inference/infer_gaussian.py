@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from probgen.declare.networks.continuous import GaussianNetwork, read_gaussian
+from probgen.declare.networks.gaussian_network import GaussianNetwork, read_gaussian
 from probgen.errors import DataError, OptionError
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gaussian import condition_gaussian

@@ -14,7 +14,7 @@ from probgen.declare.dependencies.graph import graph_of
 from probgen.declare.dependencies.tracing import traced_run
 from probgen.declare.modelfile import load_model
 from probgen.declare.network import Factor
-from probgen.declare.networks.continuous import GaussianNetwork
+from probgen.declare.networks.gaussian_network import GaussianNetwork
 from probgen.declare.networks.to_pyro import to_pyro
 from probgen.declare.program import read_program
 from probgen.errors import DataError, EvidenceError, ModelError

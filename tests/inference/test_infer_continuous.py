@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import probgen as pg
-from probgen.declare.networks.continuous import read_gaussian
+from probgen.declare.networks.gaussian_network import read_gaussian
 from probgen.errors import DataError, OptionError
 from probgen.inference.graphical.gaussian import condition_gaussian
 

@@ -23,7 +23,7 @@ from probgen.errors import ModelError
 if TYPE_CHECKING:
     import networkx as nx
 
-    from probgen.declare.networks.continuous import GaussianNetwork
+    from probgen.declare.networks.gaussian_network import GaussianNetwork
     from probgen.declare.program import Program
 
 __all__ = ["graph_of", "network_graph", "site_graph"]
@@ -160,7 +160,8 @@ def _continuous_graph(model: Any, data: Mapping[Any, Any] | None) -> nx.DiGraph:
     """The declared graph of a linear-Gaussian or functional network."""
     import networkx as nx
 
-    from probgen.declare.networks.continuous import continuous_program, read_gaussian
+    from probgen.declare.networks.continuous import continuous_program
+    from probgen.declare.networks.gaussian_network import read_gaussian
 
     program, given = continuous_program(model, data)
     kinds = {kind.__name__ for kind in type(model).__mro__}

@@ -11,7 +11,7 @@ import torch
 from probgen.declare.networks.row_program import Node, row_program
 
 if TYPE_CHECKING:
-    from probgen.declare.networks.continuous import GaussianNetwork
+    from probgen.declare.networks.gaussian_network import GaussianNetwork
 
 __all__ = ["gaussian_program"]
 

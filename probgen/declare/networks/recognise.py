@@ -13,7 +13,7 @@ NETWORK_ENDINGS = (".bif", ".xmlbif", ".xml", ".net", ".xdsl", ".uai")
 """Of files that hold a network, each optionally followed by .gz."""
 
 _MODULES = ("pgmpy.models", "pgmpy.base")
-_GAUSSIAN = ("probgen.declare.networks.continuous", "GaussianNetwork")
+_GAUSSIAN = ("probgen.declare.networks.gaussian_network", "GaussianNetwork")
 
 
 def is_network(model: Any) -> bool:

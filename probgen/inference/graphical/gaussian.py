@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probgen.declare.networks.continuous import GaussianNetwork
+from probgen.declare.networks.gaussian_network import GaussianNetwork
 from probgen.declare.networks.unknown_names import unknown_node
 from probgen.errors import DataError, EvidenceError
 

@@ -14,12 +14,11 @@ import torch
 
 import probgen as pg
 from probgen.declare.networks.continuous import (
-    GaussianNetwork,
     continuous_program,
     functional_program,
     gaussian_program,
-    read_gaussian,
 )
+from probgen.declare.networks.gaussian_network import GaussianNetwork, read_gaussian
 from probgen.declare.networks.to_pyro import to_pyro
 from probgen.errors import DataError, ModelError
 from probgen.inference.graphical.gaussian import condition_gaussian

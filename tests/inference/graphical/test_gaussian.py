@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import probgen.inference.graphical.gaussian as module
-from probgen.declare.networks.continuous import GaussianNetwork, read_gaussian
+from probgen.declare.networks.gaussian_network import GaussianNetwork, read_gaussian
 from probgen.errors import DataError, EvidenceError
 from probgen.inference.graphical.gaussian import condition_gaussian
 

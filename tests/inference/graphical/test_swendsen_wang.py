@@ -169,6 +169,17 @@ def test_interrupted_runs_keep_what_is_finished():
     assert np.isfinite(result.marginals.probabilities).all()
 
 
+def test_clusters_that_never_formed_are_no_proof():
+    """Of 50 draws none opens the edge, so all say the same; yet they are not the truth."""
+    loose = network([2, 2], ((0, 1), ising(0.004)), ((0,), [0.0, 2.0]))
+    factors = condition(loose)
+    result = SwendsenWang().run(factors, plan(chains=1, draws=50, warmup=0, seed=3))
+    off = np.abs(result.marginals.probabilities - np.concatenate(brute_force(factors).marginals))
+    assert off.max() > 1e-4
+    assert (off < 5 * result.marginals.errors).all()
+    assert result.marginals.errors.max() < 0.05
+
+
 @pytest.mark.parametrize("thin", [1, 3])
 def test_an_interrupt_within_a_slice_leaves_marginals_whole(monkeypatch, thin):
     """Sums of sweeps that are not counted as draws would make probabilities of more than one."""

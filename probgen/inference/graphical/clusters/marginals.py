@@ -56,6 +56,9 @@ class BatchMeans:
             return Marginals(self._offsets, mean)
         spread = self._squares / number - (self._means / number) ** 2
         error = np.sqrt(np.maximum(spread, 0.0) / (number - 1))
+        # Clusters that hardly ever form may not have formed: at most one draw in all is missed.
+        seen = (mean > 0) & (mean < 1)
+        error = np.where(seen, np.maximum(error, 1 / (chains * self._draws)), error)
         with np.errstate(divide="ignore", invalid="ignore"):
             # Draws spread evenly by chance must not claim more than they are.
             ess = np.minimum(mean * (1 - mean) / error**2, chains * self._draws)

@@ -8,6 +8,8 @@ indicator of each state; large values mean chains that sit in different places.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from probgen.inference.graphical.method import Marginals, state_offsets
@@ -40,9 +42,14 @@ class StateCounts:
 
     @staticmethod
     def batches(chains: int, draws: int) -> int:
-        """In how many batches to cut a run: an even number, so that halves can be told apart."""
+        """In how many batches to cut a run: an even number, so that halves can be told apart.
+
+        No more than the square root of the draws: shorter batches would not be independent, and
+        their means spread less than the error of the whole (Flegal & Jones 2010).
+        """
         wanted = 2 if chains >= MANY_CHAINS else 2 * -(-MEANS // (2 * max(chains, 1)))
-        return max(1, min(wanted, draws))
+        longest = max(2, 2 * (math.isqrt(draws) // 2))
+        return max(1, min(wanted, longest, draws))
 
     def close(self) -> None:
         """End a batch and begin the next."""
