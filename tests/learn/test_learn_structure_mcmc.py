@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 
 import arviz_stats as azs
@@ -60,6 +61,17 @@ def check_walk(sets: ParentSets, moves: tuple[float, float], library=None, seed:
             means = (batches[:, :, v] >> np.uint64(u) & np.uint64(1)).mean(axis=1)
             error = max(means.std(ddof=1) / math.sqrt(40), 1e-3)
             assert abs(means.mean() - expected[u, v]) < 5 * error
+
+
+@pytest.mark.parametrize("walk", [NativeWalk, PythonWalk])
+def test_a_walk_between_two_draws_can_be_stopped(walk):
+    """As after Ctrl-C, when the draws are far apart."""
+    chain = walk(random_sets(4, 1.0, 1), np.zeros(4, dtype=np.uint64), 1, 0.2, 0.2)
+    work = threading.Thread(target=chain.run, args=(1, 10**12))
+    work.start()
+    chain.stop()
+    work.join(10)
+    assert not work.is_alive()
 
 
 # All graphs

@@ -56,6 +56,16 @@ def test_errors_and_ess_of_a_chain_of_known_autocorrelation(chains: int) -> None
     assert 0.9 < np.median(ratios) < 1.15
 
 
+def test_errors_of_a_short_chain_allow_for_its_autocorrelation() -> None:
+    """About 21 effective draws of 400: too few for batch means to be right, but near it."""
+    scores = []
+    for seed in range(300):
+        marginals = count(markov_chain(1, 400, 0.95, seed))
+        assert marginals.errors is not None
+        scores.append((marginals.probabilities[1] - 0.5) / marginals.errors[1])
+    assert 1 < np.sqrt(np.mean(np.square(scores))) < 1.8
+
+
 def test_a_state_never_seen_has_no_r_hat_but_an_error() -> None:
     marginals = count(np.zeros((20, 100), dtype=int), card=3)
     assert marginals.errors is not None
