@@ -27,7 +27,7 @@ from probgen.targets.factors import Factors
 if TYPE_CHECKING:
     from probgen.inference.graphical.blocks.plan import BlockPlan
 
-__all__ = ["Gibbs", "ReducibleWarning"]
+__all__ = ["Gibbs", "ReducibleWarning", "with_blocks"]
 
 MOST_DRAW_BYTES = 1 << 30
 BLOCKS = ("auto", "none")

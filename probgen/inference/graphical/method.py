@@ -16,7 +16,7 @@ import numpy as np
 from probgen.results.marginals import Marginals
 from probgen.targets.factors import Factors
 
-__all__ = ["GraphMethod", "GraphPlan", "GraphResult", "Marginals"]
+__all__ = ["GraphMethod", "GraphPlan", "GraphResult", "Marginals", "state_offsets"]
 
 
 @dataclass(frozen=True)

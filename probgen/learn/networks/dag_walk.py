@@ -18,7 +18,7 @@ from probgen.compile.assemble import assemble
 from probgen.compile.build import build
 from probgen.learn.networks.parent_sets import ParentSets
 
-__all__ = ["MOVES", "NativeWalk", "PythonWalk", "Steps", "source"]
+__all__ = ["MOVES", "NativeWalk", "PythonWalk", "Steps", "Walker", "library", "source"]
 
 MOVES = ("edge", "family", "reversal")
 _MASK64 = (1 << 64) - 1

@@ -21,7 +21,7 @@ from probgen.learn.networks.skeleton import Skeleton
 from probgen.learn.networks.tables import conditional
 from probgen.learn.seeds import generator
 
-__all__ = ["EM"]
+__all__ = ["EM", "ENGINES"]
 
 ENGINES = ("auto", "exact", "belief_propagation")
 

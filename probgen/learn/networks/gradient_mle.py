@@ -22,7 +22,7 @@ from probgen.learn.networks.gauge import zero_sum
 from probgen.learn.networks.log_linear import Parameters, maximise, start_tables
 from probgen.targets.factors import condition
 
-__all__ = ["GradientMLE"]
+__all__ = ["GradientMLE", "check_settings", "excluded_note"]
 
 
 @dataclass(frozen=True)

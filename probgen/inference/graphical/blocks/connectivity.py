@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["connected", "list_states"]
+__all__ = ["Constraint", "connected", "list_states"]
 
 Constraint = tuple[tuple[int, ...], np.ndarray]
 

@@ -14,7 +14,8 @@ from probgen.errors import BuildError
 from probgen.inference.graphical.blocks.buckets import make_buckets
 from probgen.inference.graphical.blocks.plan import BlockPlan
 from probgen.inference.graphical.blocks.program import Program
-from probgen.inference.graphical.blocks.twin import draw_block, uniforms
+from probgen.inference.graphical.blocks.twin import draw_block
+from probgen.inference.graphical.native.counter_random import uniforms
 from probgen.inference.graphical.native.library import open_library
 from probgen.targets.factors import Factors
 
@@ -140,7 +141,7 @@ class BlockSampler:
         cells = len(self._blocks) * self._variables
         randoms = {
             bucket.variable: uniforms(
-                key, index, b * self._variables + bucket.variable, cells, chains, first
+                key, index * cells + b * self._variables + bucket.variable, chains + first
             )
             for bucket in buckets
         }

@@ -11,10 +11,9 @@ import numpy as np
 from probgen.errors import SamplingError
 from probgen.inference.graphical.blocks.buckets import Bucket, Slice
 
-__all__ = ["draw_block", "uniforms"]
+__all__ = ["draw_block"]
 
 _BELOW_ONE = 1 - 1e-12
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def draw_block(
@@ -48,23 +47,6 @@ def draw_block(
         entry = row[:, None] + np.arange(bucket.cards[-1])
         which = np.arange(chains)[:, None] if len(table) > 1 else 0
         states[bucket.variable] = _choose(table[which, entry], randoms[bucket.variable])
-
-
-def uniforms(
-    key: int, sweep: int, cell: int, cells: int, chains: np.ndarray, first_chain: int
-) -> np.ndarray:
-    """The uniforms of `counter_random.hpp` for chains `first_chain` + `chains`."""
-    with np.errstate(over="ignore"):
-        row = np.array((sweep * cells + cell) % 2**64, dtype=np.uint64)
-        base = _mix(np.uint64(key) + row * _GOLDEN)
-        bits = _mix(base + (chains.astype(np.uint64) + np.uint64(first_chain)) * _GOLDEN)
-    return np.asarray((bits >> np.uint64(11)).astype(np.float64) * 2.0**-53)
-
-
-def _mix(z: np.ndarray) -> np.ndarray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))
 
 
 def _pick(piece: Slice, states: np.ndarray) -> np.ndarray:

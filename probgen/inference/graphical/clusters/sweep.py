@@ -13,11 +13,10 @@ from functools import cached_property
 import numpy as np
 
 from probgen.inference.graphical.clusters.model import Ferromagnet
+from probgen.inference.graphical.native.counter_random import uniforms
 from probgen.inference.graphical.native.library import open_library
 
 __all__ = ["NativeSweep", "NumpySweep", "Sweep"]
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +145,8 @@ class NumpySweep(Sweep):
         from scipy.sparse.csgraph import connected_components
 
         model, n = self.model, len(self.model.cards)
-        uniform = _uniforms(key, sweep, len(model.ends) + n, chain)
+        numbers = len(model.ends) + n
+        uniform = uniforms(key, sweep * numbers + np.arange(numbers), chain)
         a, b = model.ends.T
         threshold = self.open[np.arange(len(a)), states[a]] if len(a) else np.zeros(0)
         opened = (states[a] == states[b]) & (uniform[: len(a)] < threshold)
@@ -164,17 +164,3 @@ class NumpySweep(Sweep):
         chosen = legal.shape[1] - 1 - legal[:, ::-1].argmax(axis=1)
         probability = weight / weight.sum(axis=1, keepdims=True)
         return chosen[cluster].astype(np.uint8), probability[cluster]
-
-
-def _uniforms(key: int, sweep: int, numbers: int, chain: int) -> np.ndarray:
-    """Uniform numbers of `native/counter_random.hpp` for every edge and vertex of a sweep."""
-    with np.errstate(over="ignore"):
-        counter = np.uint64(sweep) * np.uint64(numbers) + np.arange(numbers, dtype=np.uint64)
-        row = _mix(np.uint64(key) + counter * _GOLDEN)
-        return (_mix(row + np.uint64(chain) * _GOLDEN) >> np.uint64(11)) * 2.0**-53
-
-
-def _mix(z: np.ndarray) -> np.ndarray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from probgen.inference.graphical.elimination.plan import EliminationPlan
+from probgen.inference.graphical.native.counter_random import uniforms
 from probgen.targets.factors import Factors
 
-__all__ = ["NumpyTree", "collect", "log_sum", "uniforms", "view_tables"]
+__all__ = ["NumpyTree", "collect", "log_sum", "marginalise", "view_tables"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class NumpyTree:
             for v in above:
                 row = row * cards[v] + states[:, v]
             sums = np.cumsum(rows, axis=1)[row]
-            target = uniforms(key, k, len(cliques), first, count) * sums[:, -1]
+            target = uniforms(key, k, np.arange(first, first + count)) * sums[:, -1]
             pick = np.minimum((sums <= target[:, None]).sum(1), rows.shape[1] - 1)
             states[:, own] = np.stack(np.unravel_index(pick, cards[own]), axis=1)
         return states
@@ -125,22 +126,6 @@ def collect(
 def log_sum(table: np.ndarray, kept: int) -> np.ndarray:
     """Log of the sum of exp over all axes but the first `kept`."""
     return _log_sum_axes(table, tuple(range(kept, table.ndim)))
-
-
-def uniforms(key: int, row: int, rows: int, first: int, count: int) -> np.ndarray:
-    """Uniform numbers in [0, 1) of `native/counter_random.hpp`: (count,)."""
-    mask = 2**64 - 1
-    golden = 0x9E3779B97F4A7C15
-    base = int(_mix(np.array([(key + row * golden) & mask], dtype=np.uint64))[0])
-    index = np.arange(first, first + count, dtype=np.uint64)
-    bits = _mix(index * np.uint64(golden) + np.uint64(base))
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mix(z: np.ndarray) -> np.ndarray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def _distribute(

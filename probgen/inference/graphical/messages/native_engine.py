@@ -10,7 +10,7 @@ import numpy as np
 from probgen.inference.graphical.messages.graph import MessageGraph, address, aligned, impossible
 from probgen.inference.graphical.native.library import open_library
 
-__all__ = ["NativeMessages", "open_messages"]
+__all__ = ["SCHEDULES", "NativeMessages", "open_messages"]
 
 SCHEDULES = ("flooding", "sequential", "residual")
 

@@ -13,7 +13,7 @@ from probgen.inference.graphical.sweeps.protocol import BlockUpdates, Sweeps
 from probgen.inference.graphical.sweeps.sweeper import MOST_STATES, Sweeper
 from probgen.targets.factors import Factors
 
-__all__ = ["Blocked", "open_sweeper"]
+__all__ = ["Blocked", "StateCounter", "open_sweeper"]
 
 
 def open_sweeper(factors: Factors, device: str = "cpu") -> tuple[Sweeps, str]:

@@ -11,13 +11,13 @@ import numpy as np
 from probgen.inference.graphical.native.library import open_library
 from probgen.targets.factors import FlatFactors
 
-__all__ = ["NativeModel", "NetworkView", "Task"]
+__all__ = ["KINDS", "NativeModel", "NetworkView", "Task", "sweep_library"]
 
 KINDS = ("fixed", "small", "threshold", "odds", "product", "logarithm")
 
 
 class Task(ctypes.Structure):
-    """Sweeps to make on a range of chains; `Task` of native/sweep_block.hpp."""
+    """Sweeps to make on a range of chains; `Task` of native/sweep_task.hpp."""
 
     _fields_ = (
         ("states", ctypes.c_void_p),
