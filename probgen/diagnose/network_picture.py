@@ -130,6 +130,8 @@ def log_joint(axes: "Axes", record: NetworkRecord) -> None:
 
 def mixing(axes: "Axes", record: NetworkRecord) -> None:
     """R-hat against ESS of every state's indicator, with the limits drawn in."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     rows = record.table[["ess", "r_hat"]].replace(np.inf, np.nan).dropna()
     limit = network_checks.r_hat_limit(record.chains, Limits())
     wanted_ess = network_checks.WANTED_ESS
@@ -141,6 +143,9 @@ def mixing(axes: "Axes", record: NetworkRecord) -> None:
     axes.axvline(wanted_ess, color=FAINT, linewidth=0.8, ls="--")
     axes.axhline(limit, color=FAINT, linewidth=0.8, ls="--")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     _titled(axes, "R-hat against ESS of every state", "ESS")
 
 
