@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 
+from probgen.declare.network import Factor, Network
 from probgen.declare.networks.load import load_network
 from probgen.errors import OptionError
 from probgen.inference.graphical import parallel_tempering
@@ -291,3 +292,26 @@ def test_broken_ones_are_noticed(mutation, monkeypatch):
         result = ParallelTempering().run(factors, plan())
         scores.append(score(result, np.concatenate(truth.marginals), truth.log_z))
     assert max(scores) > 5
+
+
+def first_order(children: int = 14) -> Network:
+    """With the hub on, every child must stand at one state of eight; off, at any: P(on) is 1."""
+    table = np.zeros((2, 8))
+    table[1, 0], table[1, 1:] = np.log(16), -8.0
+    return Network(
+        tuple(range(children + 1)),
+        (("off", "on"), *(tuple(range(8)),) * children),
+        tuple(Factor((0, child), table) for child in range(1, children + 1)),
+        "first order",
+    )
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_mode_that_hotter_levels_lack_is_not_missed_in_silence(guarded, monkeypatch):
+    if not guarded:  # what happens without the start at the mode
+        monkeypatch.setattr(parallel_tempering, "_start_at_mode", lambda *_: None)
+    factors = condition(first_order())
+    marginals = ParallelTempering().run(factors, GraphPlan(16, 200, 200, 1)).marginals
+    missed = abs(marginals.of(0)[1] - 1.0) > 0.05
+    noticed = np.nanmax(marginals.r_hat) > 1.1
+    assert (noticed or not missed) == guarded
