@@ -13,7 +13,7 @@ from probgen.declare.network import Network
 from probgen.declare.networks.kinds import is_continuous, slices_of
 from probgen.declare.networks.recognise import is_network
 from probgen.errors import DataError, ModelError, OptionError
-from probgen.inference.arguments import check_counts, check_method, seed_of
+from probgen.inference.arguments import check_choices, check_counts, check_method, seed_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -42,6 +42,10 @@ def infer(
     log_likelihood: bool = True,
     progress: bool = True,
     backend: str = "auto",
+    precision: str = "float64",
+    device: str = "cpu",
+    thin: int = 1,
+    adapted: xr.DataTree | None = None,
     dims: Mapping[str, Sequence[str]] | None = None,
     coords: Mapping[str, Sequence[Any]] | None = None,
 ) -> xr.DataTree:
@@ -66,7 +70,8 @@ def infer(
         Any integer; the same seed gives the same draws on the same machine, whatever the
         number of threads. Drawn at random, and noted in the result, when left out.
     init
-        Programs: "uniform", "prior", or a mapping of site names to constrained starting values.
+        Programs: "uniform", "prior", "map", "laplace", "pathfinder", or a mapping of site names
+        to constrained starting values.
     threads
         How many run at once; the number of usable cores when left out.
     keep_warmup
@@ -76,7 +81,20 @@ def infer(
     progress
         Whether to show progress (on standard error, after half a second).
     backend
-        Programs: "auto", "native" (compiled, an error if impossible) or "eager" (as written).
+        Programs: "native" (compiled C++), "torch" (the traced graph, batched over chains),
+        "eager" (the program as written), each an error if impossible; "auto" takes the first
+        that is possible.
+    precision
+        Programs: "float64", or "float32" for density and gradient in single precision, which is
+        faster and serves well-scaled posteriors; positions and draws stay double.
+    device
+        Programs: where the torch backend works: "cpu", "cuda", "cuda:1" ...; another device than
+        "cpu" chooses that backend.
+    thin
+        Programs: one of so many transitions is kept; `draws` counts the kept ones.
+    adapted
+        Programs: the result of an earlier run with the same method; warm-up starts from what
+        that run learnt and where its chains ended, and `warmup=0` uses it as it is.
     dims, coords
         Programs: names of dimensions that have no plate, by site; labels of dimensions.
 
@@ -105,7 +123,7 @@ def infer(
         Interrupted before the first kept draw; later, the finished draws are returned.
     """
     counts = {"chains": chains, "draws": draws, "warmup": warmup}
-    check_counts({**counts, "threads": threads})
+    check_counts({**counts, "threads": threads, "thin": thin})
     seed = seed_of(seed)
     if method is not None:
         check_method(method, "run")
@@ -122,6 +140,10 @@ def infer(
             init=init != "uniform",
             keep_warmup=keep_warmup,
             backend=backend != "auto",
+            precision=precision != "float64",
+            device=device != "cpu",
+            thin=thin != 1,
+            adapted=adapted is not None,
             dims=bool(dims),
             coords=bool(coords),
         )
@@ -134,13 +156,15 @@ def infer(
     from probgen.results.tree import Labels
 
     method = NUTS() if method is None else method
+    check_choices(backend=backend, precision=precision)
     if "density" not in getattr(method, "serves", ("density",)):
         kind = "a network of continuous variables" if continuous else "a Pyro program"
         raise OptionError(
             f"{method.name} works on discrete networks, and this is {kind}. Use "
             "NUTS() or HMC(), or declare the model as a discrete pgmpy network."
         )
-    chosen = {k: _PROGRAM_DEFAULTS[k] if v is None else v for k, v in counts.items()}
+    usual = {**_PROGRAM_DEFAULTS, **getattr(method, "defaults", {})}
+    chosen = {k: usual[k] if v is None else v for k, v in counts.items()}
     return infer_program(
         model,
         method,
@@ -154,6 +178,10 @@ def infer(
             log_likelihood=log_likelihood,
             progress=progress,
             backend=backend,
+            precision=precision,
+            device=device,
+            thin=thin,
+            adapted=adapted,
         ),
         Labels(dims or {}, coords or {}),
     )

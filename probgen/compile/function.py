@@ -16,6 +16,7 @@ import numpy as np
 from probgen.compile.build import build
 from probgen.compile.emit import Emitted, Output, emit
 from probgen.compile.ir import View
+from probgen.errors import UnsupportedOperation
 
 __all__ = ["CompiledDensity", "CompiledOutputs", "density_source", "outputs_source"]
 
@@ -23,8 +24,10 @@ _EXPORT = 'extern "C" __attribute__((visibility("default")))'
 _ALIGNMENT = 64
 
 
-def density_source(views: Mapping[str, View], inputs: int) -> Emitted:
+def density_source(views: Mapping[str, View], inputs: int, precision: str = "float64") -> Emitted:
     """C++ of `double value_and_grad(q, grad, context)` from the views "value", "grad:i"."""
+    if precision != "float64":
+        raise UnsupportedOperation(f"precision={precision!r} is not compiled")
     outputs, offset = [], 0
     for i in range(inputs):
         gradient = views[f"grad:{i}"]

@@ -61,6 +61,16 @@ class Program:
         """Sites of one kind, in the order of the program."""
         return [site for site in self.sites.values() if site.kind == kind]
 
+    @property
+    def latents(self) -> list[Site]:
+        """The continuous latent sites: the coordinates of the density."""
+        return [site for site in self.of_kind("latent") if not site.discrete]
+
+    @property
+    def enumerated(self) -> list[Site]:
+        """The discrete latent sites, which are summed out of the density."""
+        return [site for site in self.of_kind("latent") if site.discrete]
+
     def evaluate(self, unconstrained: Mapping[str, torch.Tensor]) -> Evaluation:
         """Run the program at unconstrained values of its latent sites, in float64.
 

@@ -9,9 +9,13 @@ from typing import Any
 
 from probgen.errors import OptionError
 
-__all__ = ["check_counts", "check_method", "seed_of"]
+__all__ = ["check_choices", "check_counts", "check_method", "seed_of"]
 
 _LOWEST = {"draws": 0, "warmup": 0}  # all others: 1
+_CHOICES = {
+    "backend": ("auto", "native", "torch", "eager"),
+    "precision": ("float64", "float32"),
+}
 _VERBS = {"run": "infer", "learn": "fit"}
 _EXAMPLES = {
     "run": "NUTS() for programs; Exact(), Gibbs(), BeliefPropagation() ... for networks",
@@ -36,6 +40,14 @@ def check_counts(counts: Mapping[str, Any]) -> None:
             continue
         if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < lowest:
             raise OptionError(f"{name}={count!r}: must be an integer of at least {lowest}.")
+
+
+def check_choices(**given: Any) -> None:
+    """Raise `OptionError` for an option that is none of its known values."""
+    for name, value in given.items():
+        if value not in _CHOICES[name]:
+            known = ", ".join(map(repr, _CHOICES[name]))
+            raise OptionError(f"{name}={value!r}: must be one of {known}.")
 
 
 def check_method(method: Any, does: str) -> None:

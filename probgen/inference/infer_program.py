@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from probgen.declare.program import Program
+from probgen.errors import OptionError
 from probgen.inference.cores import usable_cores
 from probgen.inference.initialise import initialise
 from probgen.inference.method import Draws, Method, Plan, Progress
@@ -40,6 +41,10 @@ class ProgramOptions:
     log_likelihood: bool = True
     progress: bool = True
     backend: str = "auto"
+    precision: str = "float64"
+    device: str = "cpu"
+    thin: int = 1
+    adapted: xr.DataTree | None = None
 
 
 def infer_program(
@@ -51,7 +56,7 @@ def infer_program(
 ) -> xr.DataTree:
     """Draws of the latent sites of a program by `method`, as a DataTree; see `probgen.infer`."""
     started = time.perf_counter()
-    density, reused = density_of(model, data, options.backend)
+    density, reused = density_of(model, data, options.backend, options.precision, options.device)
     compiled = time.perf_counter()
     initial = initialise(density, options.chains, options.seed, options.init)
     with ProgressDisplay(f"{method.name} {density.program.name}", options.progress) as display:
@@ -64,6 +69,8 @@ def infer_program(
             threads=options.threads or min(options.chains, usable_cores()),
             keep_warmup=options.keep_warmup,
             progress=partial(_show, display),
+            thin=options.thin,
+            adaptation=_learnt(options.adapted, method, density, options.chains),
         )
         result = method.run(density, plan)
     attrs = run_attributes(density.program.name, method, options.seed, _PACKAGES)
@@ -74,6 +81,31 @@ def infer_program(
     attrs["seconds_trace"] = 0.0 if reused else density.seconds_trace
     attrs["seconds_compile"] = 0.0 if reused else compiled - started - density.seconds_trace
     return _to_tree(density, result, options.log_likelihood, labels, attrs)
+
+
+def _learnt(
+    earlier: xr.DataTree | None, method: Method, density: Density, chains: int
+) -> dict[str, np.ndarray] | None:
+    """What an earlier run learnt, one row per chain; raises `OptionError` if it does not fit."""
+    if earlier is None:
+        return None
+    if "adaptation" not in earlier.children:
+        raise OptionError(
+            "adapted: this result holds no adaptation; give the result of an earlier `infer` "
+            "with the same method."
+        )
+    if earlier.attrs.get("method") != method.name:
+        raise OptionError(
+            f"adapted: that run used {earlier.attrs.get('method_name')}, and this one uses "
+            f"{method.name}; what one method learns does not serve another."
+        )
+    learnt = {str(n): v.values for n, v in earlier["adaptation"].dataset.data_vars.items()}
+    coordinates = learnt["position"].shape[-1]
+    if coordinates != density.dim:
+        raise OptionError(
+            f"adapted: that run had {coordinates} coordinates, and this one has {density.dim}."
+        )
+    return {n: v[np.arange(chains) % len(v)] for n, v in learnt.items()}
 
 
 def _show(display: ProgressDisplay, progress: Progress) -> None:
@@ -105,6 +137,10 @@ def _to_tree(
         groups["warmup_posterior"] = warm["posterior"]
         groups["warmup_sample_stats"] = {
             n: Variable(v) for n, v in (result.warmup_stats or {}).items()
+        }
+    if result.adaptation:
+        groups["adaptation"] = {
+            n: Variable(v, per_chain=True) for n, v in result.adaptation.items()
         }
     groups.update(_data_groups(density.program))
     return build_tree(groups, labels, attrs)

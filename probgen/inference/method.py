@@ -7,7 +7,7 @@ constrained values, names and the DataTree are made elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,6 +77,11 @@ class Plan:
     keep_warmup: bool = False
     progress: Callable[[Progress], None] | None = None
     """Called from the main thread a few times a second."""
+    thin: int = 1
+    """One of so many transitions after warm-up is kept: `draws` counts the kept ones."""
+    adaptation: Mapping[str, np.ndarray] | None = None
+    """What an earlier run of the same method learnt (`Draws.adaptation`), one row per chain;
+    warm-up starts from it, and with `warmup` 0 it is used as it is."""
 
 
 @dataclass
@@ -91,6 +96,9 @@ class Draws:
     warmup_stats: dict[str, np.ndarray] | None = None
     summary: dict[str, Any] = field(default_factory=dict)
     """JSON-able totals: gradient evaluations, seconds, step sizes, `interrupted`, `notes`."""
+    adaptation: dict[str, np.ndarray] = field(default_factory=dict)
+    """What warm-up learnt, by name, one row per chain: `position` (chain, dim), `step_size`
+    (chain,), the metric ...; enough for another run to go on without warm-up."""
 
 
 class Method(Protocol):

@@ -27,12 +27,21 @@ SAMPLE_DIMS = ("chain", "draw")
 class Variable:
     """Values of one site with the plates of its leading dimensions (None: no plate).
 
-    `sampled` says whether the array begins with (chain, draw).
+    `sampled` says whether the array begins with (chain, draw), `per_chain` whether it begins
+    with (chain,) alone.
     """
 
     values: np.ndarray
     plates: tuple[str | None, ...] = ()
     sampled: bool = True
+    per_chain: bool = False
+
+    @property
+    def lead(self) -> tuple[str, ...]:
+        """The sample dimensions that the array begins with."""
+        if self.per_chain:
+            return SAMPLE_DIMS[:1]
+        return SAMPLE_DIMS if self.sampled else ()
 
 
 @dataclass
@@ -47,7 +56,7 @@ class Labels:
 
         Raises `OptionError` when the names given by the user are too few or too many.
         """
-        lead = SAMPLE_DIMS if variable.sampled else ()
+        lead = variable.lead
         rank = variable.values.ndim - len(lead)
         plates = (*variable.plates, *(None,) * rank)[:rank]
         given = list(self.dims.get(name, ()))

@@ -53,6 +53,8 @@ class Density:
     backend: str = "eager"
     reason: str = ""
     native: CompiledDensity | None = None
+    precision: str = "float64"
+    device: str = "cpu"
     seconds_trace: float = 0.0
     seconds_compile: float = 0.0
     _outputs: Future[CompiledOutputs] | None = field(default=None, repr=False)
@@ -136,13 +138,18 @@ class Density:
         return dict(zip((site.name for site in self.latents), leaves, strict=True))
 
 
-def compile_density(program: Program, backend: str = "auto") -> Density:
+def compile_density(
+    program: Program, backend: str = "auto", precision: str = "float64", device: str = "cpu"
+) -> Density:
     """The density of a program; `backend` "auto" (native if possible), "native" or "eager".
+
+    `precision` "float32" computes value and gradient in single precision inside (native only);
+    coordinates, draws and outputs stay double.
 
     Raises `ModelError` when a latent site is discrete, and, for backend="native", the reason
     why there is no native code.
     """
-    density = Density(program, _continuous_latents(program))
+    density = Density(program, _continuous_latents(program), precision=precision, device=device)
     if backend == "eager":
         density.reason = "backend='eager' was asked for"
         return density
@@ -202,7 +209,7 @@ def _compile(density: Density) -> None:
     views = lower(traced)
     others = {name: view for name, view in views.items() if ":" in name and name[:5] != "grad:"}
     density.seconds_trace = time.perf_counter() - started
-    source = density_source(views, len(density.latents))
+    source = density_source(views, len(density.latents), density.precision)
     density.native = CompiledDensity(source, density.dim, "bold")
     density.backend = "native"
     shapes = {name: view.shape for name, view in others.items()}

@@ -26,17 +26,21 @@ _densities: OrderedDict[tuple, Density] = OrderedDict()
 
 
 def density_of(
-    model: Callable[..., Any], data: Mapping[str, Any] | None, backend: str = "auto"
+    model: Callable[..., Any],
+    data: Mapping[str, Any] | None,
+    backend: str = "auto",
+    precision: str = "float64",
+    device: str = "cpu",
 ) -> tuple[Density, bool]:
     """The density of `model` given `data`, and whether it was kept from an earlier call."""
     # A bound method is a new object at every look; its function and its self are not.
     identity = (id(getattr(model, "__self__", None)), id(getattr(model, "__func__", model)))
-    key = (identity, backend, _fingerprint(as_tensors(data)))
+    key = (identity, backend, precision, device, _fingerprint(as_tensors(data)))
     known = _densities.get(key)
     if known is not None and known.program.model == model and _current(known):
         _densities.move_to_end(key)
         return known, True
-    density = compile_density(read_program(model, data), backend)
+    density = compile_density(read_program(model, data), backend, precision, device)
     _densities[key] = density
     while len(_densities) > _KEPT:
         _densities.popitem(last=False)
