@@ -42,6 +42,7 @@ _WHERE = {
     "SwendsenWang": f"{_GRAPHICAL}.swendsen_wang",
     "TransitionModel": "probgen.declare.networks.transition",
     "check": "probgen.api",
+    "density": "probgen.declare.logdensity",
     "describe": "probgen.api",
     "diagnose": "probgen.diagnose",
     "draw": "probgen.api",

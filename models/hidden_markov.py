@@ -1,0 +1,46 @@
+"""A Poisson hidden Markov model: quiet and busy years, the hidden states summed out.
+
+Source: Zucchini and MacDonald, Hidden Markov Models for Time Series (2009), chapters 1-3. The
+state of every year is recovered afterwards by exact sampling (forward filtering, backward
+sampling).
+Data: major earthquakes (magnitude 7 or more) in the world per year, 1900-2006: Zucchini and
+MacDonald (2009), table 1.1.
+"""
+
+from __future__ import annotations
+
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro.distributions import constraints
+
+EARTHQUAKES = [
+    13, 14, 8, 10, 16, 26, 32, 27, 18, 32, 36, 24, 22, 23, 22, 18, 25, 21, 21, 14, 8, 11, 14,
+    23, 18, 17, 19, 20, 22, 19, 13, 26, 13, 14, 22, 24, 21, 22, 26, 21, 23, 24, 27, 41, 31, 27,
+    35, 26, 28, 36, 39, 21, 17, 22, 17, 19, 15, 34, 10, 15, 22, 18, 15, 20, 15, 22, 19, 16, 30,
+    27, 29, 23, 20, 16, 21, 21, 25, 16, 18, 15, 18, 14, 10, 15, 8, 15, 6, 11, 8, 7, 18, 16, 13,
+    12, 13, 20, 15, 16, 12, 18, 15, 16, 13, 15, 16, 11, 11,
+]  # fmt: skip
+
+
+def hidden_markov(years: int, states: int = 2, y: torch.Tensor | None = None) -> None:
+    """`y`: counts, shape (year,); the rates of the states are ordered."""
+    staying = 1.0 + 9.0 * torch.eye(states)
+    transition = pyro.sample("transition", dist.Dirichlet(staying).to_event(1))
+    ordered = dist.ImproperUniform(constraints.positive_ordered_vector, (), (states,))
+    rate = pyro.sample("rate", ordered)
+    pyro.factor("rate_prior", dist.Gamma(4.0, 0.2).log_prob(rate).sum(-1))
+    state = 0
+    for year in pyro.markov(range(years)):
+        from_here = transition[..., state, :] if year else torch.full((states,), 1.0 / states)
+        state = pyro.sample(
+            f"state_{year}", dist.Categorical(from_here), infer={"enumerate": "parallel"}
+        )
+        observed = None if y is None else y[year]
+        pyro.sample(f"y_{year}", dist.Poisson(rate[..., state]), obs=observed)
+
+
+def data() -> dict[str, torch.Tensor | int]:
+    """The 107 years."""
+    y = torch.tensor(EARTHQUAKES, dtype=torch.float64)
+    return {"years": len(y), "y": y}

@@ -1,0 +1,61 @@
+"""Predator and prey: the Lotka-Volterra differential equations, solved in the program.
+
+Source: Lotka (1925), Elements of Physical Biology, and Volterra (1926), Nature 118:558-560;
+priors of Carpenter (2018), "Predator-prey population dynamics: the Lotka-Volterra model in
+Stan". The solver is Runge-Kutta of order four with ten steps a year, written as a loop.
+Data: pelts of snowshoe hare and Canadian lynx in thousands, Hudson's Bay Company, 1900-1920:
+Howard (2009), from Elton and Nicholson (1942), Journal of Animal Ecology 11:215-244.
+"""
+
+from __future__ import annotations
+
+import pyro
+import pyro.distributions as dist
+import torch
+
+STEPS_A_YEAR = 10
+HARE = [
+    30.0, 47.2, 70.2, 77.4, 36.3, 20.6, 18.1, 21.4, 22.0, 25.4, 27.1, 40.3, 57.0, 76.6, 52.3,
+    19.5, 11.2, 7.6, 14.6, 16.2, 24.7,
+]  # fmt: skip
+LYNX = [
+    4.0, 6.1, 9.8, 35.2, 59.4, 41.7, 19.0, 13.0, 8.3, 9.1, 7.4, 8.0, 12.3, 19.5, 45.7, 51.1,
+    29.7, 15.8, 9.7, 10.1, 8.6,
+]  # fmt: skip
+
+
+def lotka_volterra(years: int, y: torch.Tensor | None = None) -> None:
+    """`y`: thousands of hares and lynx, shape (year, 2), the first year the initial one."""
+    growth = pyro.sample("growth", dist.LogNormal(0.0, 0.5).expand([2]).to_event(1))
+    meeting = pyro.sample("meeting", dist.LogNormal(-3.0, 0.5).expand([2]).to_event(1))
+    start = pyro.sample("start", dist.LogNormal(2.3, 1.0).expand([2]).to_event(1))
+    sigma = pyro.sample("sigma", dist.LogNormal(-1.0, 1.0).expand([2]).to_event(1))
+    sign = torch.tensor([1.0, -1.0])
+
+    def slope(z: torch.Tensor) -> torch.Tensor:
+        return z * sign * (growth - meeting * z.flip(-1))
+
+    trajectory = [start]
+    for _ in range(years - 1):
+        z = trajectory[-1]
+        for _ in range(STEPS_A_YEAR):
+            z = runge_kutta_step(slope, z, 1.0 / STEPS_A_YEAR)
+        trajectory.append(z)
+    population = torch.stack(trajectory, -2)
+    with pyro.plate("year", years):
+        pyro.sample("y", dist.LogNormal(population.log(), sigma).to_event(1), obs=y)
+
+
+def runge_kutta_step(slope, z, h):
+    """One step of the classic method of order four."""
+    k1 = slope(z)
+    k2 = slope(z + h / 2.0 * k1)
+    k3 = slope(z + h / 2.0 * k2)
+    k4 = slope(z + h * k3)
+    return z + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+
+
+def data() -> dict[str, torch.Tensor | int]:
+    """The 21 years."""
+    y = torch.tensor([HARE, LYNX], dtype=torch.float64).T.contiguous()
+    return {"years": len(y), "y": y}

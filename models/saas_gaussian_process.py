@@ -1,0 +1,46 @@
+"""Gaussian process with sparse axis-aligned lengthscales (SAAS), as in Bayesian optimisation.
+
+Source: Eriksson and Jankowiak (2021), "High-dimensional Bayesian optimization with sparse
+axis-aligned subspaces", Uncertainty in Artificial Intelligence 161:493-503; priors as in
+BoTorch. Most inverse squared lengthscales shrink to zero: those inputs do not matter.
+Data: 40 values of a function of two among ten inputs, made here (seed 2021).
+"""
+
+from __future__ import annotations
+
+import math
+
+import pyro
+import pyro.distributions as dist
+import torch
+
+from probgen import NUTS
+
+method = NUTS(target_accept=0.9)
+POINTS, INPUTS = 40, 10
+
+
+def saas_gaussian_process(x: torch.Tensor, y: torch.Tensor | None = None) -> None:
+    """`x`: inputs in the unit cube, shape (point, input); `y`: values, shape (point,)."""
+    shrinkage = pyro.sample("shrinkage", dist.HalfCauchy(0.1))
+    with pyro.plate("input", x.shape[1]):
+        weight = pyro.sample("weight", dist.HalfCauchy(1.0))
+        relevance = pyro.deterministic("relevance", shrinkage * weight, event_dim=0)
+    variance = pyro.sample("variance", dist.Gamma(2.0, 0.15))
+    mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+    noise = pyro.sample("noise", dist.Gamma(0.9, 10.0))
+    scaled = x * relevance.sqrt()
+    squares = (scaled.unsqueeze(-2) - scaled.unsqueeze(-3)).square().sum(-1)
+    root = math.sqrt(5.0) * squares.clamp_min(1e-30).sqrt()
+    matern = variance * (1.0 + root + root.square() / 3.0) * torch.exp(-root)
+    covariance = matern + (1e-4 + noise) * torch.eye(len(x), dtype=x.dtype)
+    pyro.sample("y", dist.MultivariateNormal(mean.expand(len(x)), covariance), obs=y)
+
+
+def data() -> dict[str, torch.Tensor]:
+    """The 40 points, values standardised."""
+    generator = torch.Generator().manual_seed(2021)
+    x = torch.rand(POINTS, INPUTS, generator=generator, dtype=torch.float64)
+    noise = torch.randn(POINTS, generator=generator, dtype=torch.float64)
+    y = torch.sin(6.0 * x[:, 0]) + 2.0 * (x[:, 3] - 0.5).square() + 0.1 * noise
+    return {"x": x, "y": (y - y.mean()) / y.std()}
