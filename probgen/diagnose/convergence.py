@@ -14,21 +14,26 @@ from probgen.diagnose.words import count_of, percent, round_up
 from probgen.diagnose.worst import as_mapping, severity_by_share, worst_first, worst_list
 
 HARD_R_HAT = 1.05
+MANY_CHAINS = 16
+LEAST_PER_CHAIN = 10.0  # of fewer effective draws each, chains cannot be told apart
+MOST_COUNTED = 10  # of more chains, no more effective draws are wanted than of so many
 
 
 def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Rank-normalised split R-hat above the limit, with the chain or drift behind it."""
-    over = worst_first(table["r_hat"], table["r_hat"] > limits.r_hat, ascending=False)
+    limit = r_hat_limits(record, table, limits)
+    over = worst_first(table["r_hat"], table["r_hat"] > limit, ascending=False)
     if over.empty:
         return []
     moving = int(record.moving.sum())
-    severity = severity_by_share(len(over), moving, bool(over.iloc[0] > HARD_R_HAT))
+    hard = bool(over.iloc[0] > max(HARD_R_HAT, limit[over.index[0]] + HARD_R_HAT - limits.r_hat))
+    severity = severity_by_share(len(over), moving, hard)
     cause, advice = why_chains_disagree(record, str(over.index[0]))
     return [
         Finding(
             "R-hat",
             severity,
-            f"above {limits.r_hat:g} for {len(over)} of {count_of(moving, 'scalar')}; "
+            f"above {limit[over.index[0]]:.3g} for {len(over)} of {count_of(moving, 'scalar')}; "
             f"worst: {worst_list(over, '.3f')}.",
             cause,
             advice,
@@ -37,9 +42,22 @@ def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     ]
 
 
+def r_hat_limits(record: Record, table: pd.DataFrame, limits: Limits) -> pd.Series:
+    """The limit of R-hat by scalar: many short chains differ by chance alone.
+
+    Means of chains of n effective draws vary by 1/n of the posterior's variance, so that R-hat
+    is about sqrt(1 + 1/n) when all is well; twice that excess is allowed.
+    """
+    lowest = pd.Series(limits.r_hat, index=table.index)
+    if record.chains < MANY_CHAINS:
+        return lowest
+    per_chain = (table["ess_bulk"] / record.chains).clip(lower=LEAST_PER_CHAIN)
+    return lowest.clip(lower=(1.0 + 2.0 / per_chain) ** 0.5).fillna(limits.r_hat)
+
+
 def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Bulk and tail ESS below the number of effective draws wanted per chain."""
-    wanted = limits.ess_per_chain * record.chains
+    wanted = limits.ess_per_chain * min(record.chains, MOST_COUNTED)
     moving = int(record.moving.sum())
     findings: list[Finding] = []
     for kind, meaning in (
@@ -58,7 +76,7 @@ def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -
             Finding(
                 f"{kind} ESS",
                 severity_by_share(len(low), moving, hard),
-                f"below {wanted:g} ({limits.ess_per_chain:g} per chain) for {len(low)} of "
+                f"below {wanted:g} ({wanted / record.chains:.3g} per chain) for {len(low)} of "
                 f"{count_of(moving, 'scalar')}; worst: {worst_list(low, '.0f')}.",
                 f"{meaning}; {slow}",
                 advice,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probgen.diagnose import chains, convergence, divergences, energy, notes, trajectory
+from probgen.diagnose.approximation import check_approximation, is_approximation
 from probgen.diagnose.finding import SEVERITIES, Finding, Limits
 from probgen.diagnose.record import Record, read_record
 from probgen.diagnose.statistics import summary_table
@@ -31,14 +32,21 @@ CHECKS: tuple[Check, ...] = (
     chains.check_constant,
     notes.check_missing,
 )
+# Draws of an approximation are independent: chains and mixing have nothing to say about them.
+OF_APPROXIMATIONS: tuple[Check, ...] = (
+    notes.check_notes,
+    chains.check_finite,
+    check_approximation,
+)
 
 
 def diagnose_draws(tree: Any, interval: float, limits: Limits, started: float) -> Verdict:
     """Judge a posterior by its draws; see `probgen.diagnose.diagnose`."""
     record = read_record(tree)
     table = summary_table(record, interval)
+    checks = OF_APPROXIMATIONS if is_approximation(record.attrs) else CHECKS
     with np.errstate(invalid="ignore", divide="ignore"):
-        findings = [finding for check in CHECKS for finding in check(record, table, limits)]
+        findings = [finding for check in checks for finding in check(record, table, limits)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Verdict(
         findings=tuple(findings),

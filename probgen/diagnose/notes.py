@@ -20,6 +20,7 @@ GRAVE: tuple[tuple[tuple[str, ...], Severity], ...] = (
     (("did not converge", "configuration is impossible"), "failure"),
     (("interrupted", "may trap", "is not proven", "may depend on", "no estimate"), "warning"),
     (("differ by more than", "several fixed points", "hardly any"), "warning"),
+    (("unadjusted", "starts disagree"), "warning"),
 )
 
 

@@ -31,7 +31,9 @@ ALIASES = {
     "acceptance_rate": ("acceptance_rate", "mean_tree_accept", "accept_stat__", "acceptance"),
     "diverging": ("diverging", "divergent__", "divergences"),
 }
-GRADIENT_METHODS = ("NUTS", "HMC")  # ours whose results have divergences, energy and so on
+# ours whose results have divergences, energy and so on
+GRADIENT_METHODS = ("NUTS", "HMC", "ChEES", "MAMS", "MCLMC")
+WITHOUT_TREES = ("ChEES", "MAMS", "MCLMC")
 MOST_SCALARS = 5000  # R-hat and ESS cost about 3 ms a scalar at 4 x 1000 draws
 
 
@@ -190,7 +192,7 @@ def read_stats(
     }
     if not follows_gradients:
         return found, []
-    if "reached_max_depth" in found:
+    if "reached_max_depth" in found or tree.attrs.get("method") in WITHOUT_TREES:
         del wanted["tree_depth"]
     return found, [
         f"sample_stats has no `{name}`: {what} was not checked."

@@ -1,0 +1,60 @@
+"""Verdicts on approximations, on modes, and on many short chains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from probgen.diagnose import diagnose
+from tests.diagnose.synthetic_runs import autoregressive, normal, tree_of
+
+
+def approximation(pareto_k: float | None, draws: int = 1000):
+    attrs = {"inference_library": "probgen", "method": "Pathfinder", "approximation": 1}
+    if pareto_k is not None:
+        attrs["pareto_k"] = pareto_k
+    return tree_of({"mu": normal(1, chains=1, draws=draws)}, stats={}, attrs=attrs)
+
+
+@pytest.mark.parametrize(
+    ("pareto_k", "severity"),
+    [(0.2, None), (0.6, "warning"), (0.9, "failure"), (np.nan, "warning")],
+)
+def test_pareto_k_is_judged(pareto_k, severity):
+    findings = [f for f in diagnose(approximation(pareto_k)).findings if f.check == "Pareto k"]
+    assert [f.severity for f in findings] == ([severity] if severity else [])
+
+
+def test_chains_are_not_judged_in_an_approximation():
+    assert not {"chains", "bulk ESS", "R-hat"} & {
+        f.check for f in diagnose(approximation(0.1)).findings
+    }
+
+
+def test_a_mode_has_no_spread():
+    verdict = diagnose(approximation(None, draws=1))
+    assert [f.check for f in verdict.findings] == ["point estimate"]
+    assert "mu" in str(verdict)
+
+
+def short_chains():
+    """64 chains of 200 correlated draws, which agree: means of so few differ by chance."""
+    return autoregressive(0.8, seed=2, chains=64)[:, 400:600]
+
+
+def test_many_short_chains_are_allowed_their_noise():
+    verdict = diagnose(tree_of({"mu": short_chains()}))
+    assert verdict.table["r_hat"].iloc[0] > 1.01
+    assert not {f.check for f in verdict.findings} & {"R-hat", "bulk ESS"}
+
+
+def test_many_short_chains_apart_are_caught():
+    values = short_chains()
+    values[::4] += 1.5
+    assert "R-hat" in {f.check for f in diagnose(tree_of({"mu": values})).findings}
+
+
+def test_unadjusted_draws_are_said_to_be_biased():
+    note = "Draws are unadjusted: energy errors bias them. Use MAMS() for exact draws."
+    verdict = diagnose(tree_of({"mu": normal(1)}, attrs={"notes": note}))
+    assert [f.severity for f in verdict.findings if f.check == "sampler"] == ["warning"]
