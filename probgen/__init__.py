@@ -19,7 +19,12 @@ _LEARN = "probgen.learn.networks"
 _WHERE = {
     "HMC": "probgen.inference.hmc",
     "MAP": f"{_GRAPHICAL}.maximum",
+    "ChEES": "probgen.inference.chees",
+    "Laplace": "probgen.inference.laplace",
+    "MAMS": "probgen.inference.mams",
+    "MCLMC": "probgen.inference.mclmc",
     "NUTS": "probgen.inference.nuts",
+    "Pathfinder": "probgen.inference.pathfinder",
     "AnnealedImportance": f"{_GRAPHICAL}.annealed_importance",
     "BayesianEstimate": f"{_LEARN}.bayesian_estimate",
     "BeliefPropagation": f"{_GRAPHICAL}.belief_propagation",

@@ -39,7 +39,7 @@ def infer(
     init: Any = "uniform",
     threads: int | None = None,
     keep_warmup: bool = False,
-    log_likelihood: bool = True,
+    log_likelihood: bool | None = None,
     progress: bool = True,
     backend: str = "auto",
     precision: str = "float64",
@@ -77,7 +77,8 @@ def infer(
     keep_warmup
         Programs: whether the warm-up draws are kept, in groups named `warmup_...`.
     log_likelihood
-        Programs: whether the log likelihood of every observation is computed.
+        Programs: whether the log likelihood of every observation is computed; when left out,
+        unless it would take more than 1 GB (a note says so).
     progress
         Whether to show progress (on standard error, after half a second).
     backend

@@ -17,6 +17,11 @@ from probgen.errors import DataError, EvidenceError, OptionError
 METHODS = {
     "nuts": "NUTS",
     "hmc": "HMC",
+    "chees": "ChEES",
+    "mclmc": "MCLMC",
+    "mams": "MAMS",
+    "pathfinder": "Pathfinder",
+    "laplace": "Laplace",
     "exact": "Exact",
     "gibbs": "Gibbs",
     "parallel-tempering": "ParallelTempering",

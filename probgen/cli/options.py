@@ -33,7 +33,7 @@ Traceback = Annotated[
 MethodName = Annotated[
     str | None,
     typer.Option(
-        help="nuts, hmc; for networks exact, gibbs, parallel-tempering, swendsen-wang, ais, "
+        help="nuts, hmc, chees, mams, mclmc, pathfinder, laplace, map; for networks exact, gibbs, parallel-tempering, swendsen-wang, ais, "
         "belief-propagation, mean-field, map.",
         show_default="the model's, else what suits it",
     ),
@@ -70,8 +70,28 @@ Threads = Annotated[
 Start = Annotated[
     str | None,
     typer.Option(
-        help="Where chains start: uniform or prior.",
+        help="Where chains start: uniform, prior, map, laplace or pathfinder.",
         show_default="uniform",
+        rich_help_panel=SAMPLING,
+    ),
+]
+Thin = Annotated[
+    int | None,
+    typer.Option(help="Keep one of so many draws.", show_default="1", rich_help_panel=SAMPLING),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="native, torch or eager.",
+        show_default="the first that serves",
+        rich_help_panel=SAMPLING,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="float64, or float32 for gradients in single precision.",
+        show_default="float64",
         rich_help_panel=SAMPLING,
     ),
 ]

@@ -8,6 +8,7 @@ import typer
 
 from probgen.cli.arguments import chosen_method, given_data, writable
 from probgen.cli.options import (
+    Backend,
     Chains,
     Data,
     DrawCount,
@@ -16,9 +17,11 @@ from probgen.cli.options import (
     Model,
     Output,
     Picture,
+    Precision,
     Quiet,
     Seed,
     Start,
+    Thin,
     Threads,
     Traceback,
     Warmup,
@@ -41,6 +44,9 @@ def run(
     seed: Seed = None,
     threads: Threads = None,
     init: Start = None,
+    thin: Thin = None,
+    backend: Backend = None,
+    precision: Precision = None,
     output: Output = None,
     picture: Picture = None,
     quiet: Quiet = False,
@@ -56,6 +62,9 @@ def run(
         "seed": seed,
         "threads": threads,
         "init": init,
+        "thin": thin,
+        "backend": backend,
+        "precision": precision,
     }
     try:
         tree = sample(model, data, method, method_option, quiet, given)

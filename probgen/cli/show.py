@@ -1,6 +1,7 @@
 """`probgen show`: the sites, plates and dependencies of a model, and how it would be run."""
 
 import re
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,14 @@ SUPPORTS = {
     "IntegerInterval": "integer, {} .. {}",
     "IntegerGreaterThan": "integer >= {}",
 }
+LONG_SERIES = 8  # numbered sites of one name, from which on the middle is left out
+BACKENDS = {
+    "native": "C++ compiled for this machine",
+    "torch": "the traced graph, evaluated by torch",
+    "eager": "the program itself, run at every evaluation",
+    "callable": "a function of numpy arrays",
+}
+LANGUAGES = {"native": "C++", "torch": "Python"}
 KIND_STYLE = {"latent": "bold", "observed": "green", "deterministic": "dim", "factor": "magenta"}
 
 
@@ -28,7 +37,11 @@ def show(
     model: Model,
     data: Data = None,
     compile_it: Annotated[
-        bool, typer.Option("--compile", help="Compile the density; say which backend serves.")
+        bool,
+        typer.Option("--compile", help="Compile the density; say which backend serves, and why."),
+    ] = False,
+    source: Annotated[
+        bool, typer.Option("--source", help="With --compile: print what was generated, too.")
     ] = False,
     graph: Annotated[
         str | None,
@@ -57,8 +70,8 @@ def show(
         text = f"No gradient flows along {', '.join(hidden)}: broken by .item(), if or the like."
         out.print(text, style="yellow", markup=False, highlight=False)
     out.print(sizes_line(program), markup=False, highlight=False)
-    if compile_it:
-        out.print(backend_line(loaded.program, arguments), markup=False, highlight=False)
+    if compile_it or source:
+        show_compiled(loaded.program, arguments, source, out)
     if graph_path is not None:
         pg.draw(dependencies, graph_path)
         out.print(f"Graph: {graph_path}", markup=False, soft_wrap=True)
@@ -81,10 +94,15 @@ def site_table(program: Any, dependencies: Any) -> Any:
     for heading in ("site", "kind", "distribution", "support", "shape", "plates", "given"):
         wraps = heading in ("support", "given")
         table.add_column(heading, overflow="fold", no_wrap=not wraps)
+    folded = folded_sites(program.sites)
     for name, site in program.sites.items():
+        if name in folded:
+            if folded[name]:
+                table.add_row(Text(f"... {folded[name]} more like {name}", style="dim"))
+            continue
         given = sorted(dependencies.predecessors(name))
         cells = (
-            site.kind,
+            "summed out" if site.kind == "latent" and site.discrete else site.kind,
             "" if site.kind == "deterministic" else site.distribution,
             support_words(site.support),
             " x ".join(map(str, site.shape)) or "scalar",
@@ -93,6 +111,23 @@ def site_table(program: Any, dependencies: Any) -> Any:
         )
         table.add_row(Text(name, style=KIND_STYLE.get(site.kind, "")), *map(Text, cells))
     return table
+
+
+def folded_sites(names: Any) -> dict[str, int]:
+    """Sites of long numbered series that need no row, and how many more the first stands for.
+
+    Of `x_0`, `x_1`, ... the first two and the last are shown.
+    """
+    series: dict[str, list[str]] = {}
+    for name in names:
+        if match := re.fullmatch(r"(.*\D)(\d+)", name):
+            series.setdefault(match[1], []).append(name)
+    folded = {}
+    for members in series.values():
+        if len(members) >= LONG_SERIES:
+            inner = members[2:-1]
+            folded |= dict.fromkeys(inner, 0) | {inner[0]: len(inner)}
+    return folded
 
 
 def support_words(support: str) -> str:
@@ -109,11 +144,7 @@ def support_words(support: str) -> str:
 def sizes_line(program: Any) -> str:
     """Plates with their sizes, and the dimension of the posterior."""
     plates = ", ".join(f"{plate.name} ({plate.size})" for plate in program.plates.values())
-    dimension = sum(
-        size_of(site.unconstrained_shape)
-        for site in program.sites.values()
-        if site.kind == "latent"
-    )
+    dimension = sum(size_of(site.unconstrained_shape) for site in program.latents)
     line = (
         f"{dimension} unconstrained dimensions" if dimension != 1 else "1 unconstrained dimension"
     )
@@ -128,10 +159,30 @@ def size_of(shape: tuple[int, ...]) -> int:
     return size
 
 
-def backend_line(program: Any, arguments: dict[str, Any]) -> str:
-    """Which backend serves the density, and why when it is not the compiled one."""
+def show_compiled(program: Any, arguments: dict[str, Any], source: bool, out: Any) -> None:
+    """Which backend serves the density, at which cost, and why it is not the compiled one."""
     from probgen.targets.reuse import density_of
 
-    density, _ = density_of(program, arguments)
-    reason = f": {density.reason}" if density.reason else ""
-    return f"Backend: {density.backend}{reason}."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the reason is printed below
+        density, _ = density_of(program, arguments)
+    for line in backend_lines(density):
+        out.print(line, markup=False, highlight=False)
+    if source and density.source:
+        out.print(density.source, markup=False, highlight=False, soft_wrap=True)
+    elif source:
+        out.print("There is no generated source.", style="dim")
+
+
+def backend_lines(density: Any) -> list[str]:
+    """The backend in words: what it is, how much was traced and generated, how long it took."""
+    lines = [f"Backend: {density.backend} ({BACKENDS[density.backend]})."]
+    if density.operations:
+        lines.append(
+            f"Traced: {density.operations} operations in {density.seconds_trace:.2f} s; "
+            f"{len(density.source) / 1000:.0f} kB of {LANGUAGES.get(density.backend, 'code')}, "
+            f"ready after {density.seconds_compile:.2f} s."
+        )
+    if density.reason:
+        lines.append(f"Why not native: {density.reason}.")
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,14 +17,17 @@ from probgen.errors import OptionError
 from probgen.inference.cores import usable_cores
 from probgen.inference.initialise import initialise
 from probgen.inference.method import Draws, Method, Plan, Progress
+from probgen.inference.only_discrete import independent_draws, only_discrete
 from probgen.progress import ProgressDisplay
 from probgen.results.attributes import run_attributes
 from probgen.results.tree import Labels, Variable, build_tree
 from probgen.targets.density import Density
+from probgen.targets.discrete import recovered_outputs
 from probgen.targets.reuse import density_of
 
 __all__ = ["ProgramOptions", "infer_program"]
 
+_LARGEST_LOG_LIKELIHOOD = 1_000_000_000  # bytes; larger ones must be asked for
 _PACKAGES = ("torch", "pyro-ppl", "numpy", "xarray")
 
 
@@ -38,7 +42,7 @@ class ProgramOptions:
     init: Any = "uniform"
     threads: int | None = None
     keep_warmup: bool = False
-    log_likelihood: bool = True
+    log_likelihood: bool | None = None
     progress: bool = True
     backend: str = "auto"
     precision: str = "float64"
@@ -72,7 +76,8 @@ def infer_program(
             thin=options.thin,
             adaptation=_learnt(options.adapted, method, density, options.chains),
         )
-        result = method.run(density, plan)
+        exact = only_discrete(density)
+        result = independent_draws(density, plan) if exact else method.run(density, plan)
     attrs = run_attributes(density.program.name, method, options.seed, _PACKAGES)
     attrs["backend"] = density.backend
     if density.reason:
@@ -80,7 +85,24 @@ def infer_program(
     attrs.update(result.summary)
     attrs["seconds_trace"] = 0.0 if reused else density.seconds_trace
     attrs["seconds_compile"] = 0.0 if reused else compiled - started - density.seconds_trace
-    return _to_tree(density, result, options.log_likelihood, labels, attrs)
+    pointwise = options.log_likelihood
+    if pointwise is None:
+        size = _log_likelihood_bytes(density.program, result.unconstrained.shape)
+        pointwise = size <= _LARGEST_LOG_LIKELIHOOD
+        if not pointwise:
+            attrs["notes"] = [
+                *attrs.get("notes", []),
+                f"The log likelihood of every observation would take {size / 1e9:.1f} GB and was "
+                "left out. Ask for it with log_likelihood=True.",
+            ]
+    return _to_tree(density, result, pointwise, labels, attrs)
+
+
+def _log_likelihood_bytes(program: Program, drawn: tuple[int, ...]) -> int:
+    """Size of the log likelihood of every observation at every draw."""
+    sites = program.of_kind("observed")
+    batches = (site.shape[: len(site.shape) - site.event_dim] for site in sites)
+    return 8 * drawn[0] * drawn[1] * sum(math.prod(batch) for batch in batches)
 
 
 def _learnt(
@@ -96,7 +118,7 @@ def _learnt(
         )
     if earlier.attrs.get("method") != method.name:
         raise OptionError(
-            f"adapted: that run used {earlier.attrs.get('method_name')}, and this one uses "
+            f"adapted: that run used {earlier.attrs.get('method')}, and this one uses "
             f"{method.name}; what one method learns does not serve another."
         )
     learnt = {str(n): v.values for n, v in earlier["adaptation"].dataset.data_vars.items()}
@@ -129,11 +151,11 @@ def _to_tree(
     density: Density, result: Draws, log_likelihood: bool, labels: Labels, attrs: dict[str, Any]
 ) -> xr.DataTree:
     groups: dict[str, dict[str, Variable]] = _sampled_groups(
-        density, result.unconstrained, log_likelihood
+        density, result.unconstrained, log_likelihood, int(attrs["seed"])
     )
     groups["sample_stats"] = {n: Variable(v) for n, v in result.stats.items()}
     if result.warmup_unconstrained is not None:
-        warm = _sampled_groups(density, result.warmup_unconstrained, False)
+        warm = _sampled_groups(density, result.warmup_unconstrained, False, int(attrs["seed"]))
         groups["warmup_posterior"] = warm["posterior"]
         groups["warmup_sample_stats"] = {
             n: Variable(v) for n, v in (result.warmup_stats or {}).items()
@@ -147,10 +169,12 @@ def _to_tree(
 
 
 def _sampled_groups(
-    density: Density, unconstrained: np.ndarray, log_likelihood: bool
+    density: Density, unconstrained: np.ndarray, log_likelihood: bool, seed: int
 ) -> dict[str, dict[str, Variable]]:
     chains, draws, dim = unconstrained.shape
-    outputs = density.outputs(unconstrained.reshape(-1, dim))
+    without = () if log_likelihood else ("log_likelihood:",)
+    flat = unconstrained.reshape(chains * draws, dim)
+    outputs = density.outputs(flat, without) | recovered_outputs(density, flat, seed)
     groups: dict[str, dict[str, Variable]] = {
         "posterior": {},
         "log_likelihood": {},
@@ -160,10 +184,8 @@ def _sampled_groups(
     for key, values in outputs.items():
         kind, name = key.split(":", 1)
         group = "posterior" if kind in ("latent", "deterministic") else kind
-        if group == "log_likelihood" and not log_likelihood:
-            continue
         shaped = values.reshape(chains, draws, *values.shape[1:])
-        groups[group][name] = Variable(shaped, density.program.sites[name].plates)
+        groups[group][name] = Variable(shaped, density.program.plates_of(kind, name))
     for name, values in density.split(unconstrained).items():
         site = density.program.sites[name]
         plates = site.plates if site.unconstrained_shape == site.shape else ()

@@ -1,0 +1,1 @@
+"""probgen beside nutpie on the posteriors of posteriordb that have reference draws."""
