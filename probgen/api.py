@@ -70,8 +70,8 @@ def infer(
         Any integer; the same seed gives the same draws on the same machine, whatever the
         number of threads. Drawn at random, and noted in the result, when left out.
     init
-        Programs: "uniform", "prior", "map", "laplace", "pathfinder", or a mapping of site names
-        to constrained starting values.
+        Programs: "uniform", "prior", "map", "laplace", "pathfinder", a mapping of site names
+        to constrained starting values, or an earlier result (its draws are the starts).
     threads
         How many run at once; the number of usable cores when left out.
     keep_warmup

@@ -35,7 +35,7 @@ def tree():
 def test_groups_and_dimensions(tree):
     assert set(tree.children) == {
         "posterior", "sample_stats", "log_likelihood", "log_prior", "observed_data",
-        "unconstrained_posterior",
+        "unconstrained_posterior", "adaptation",
     }  # fmt: skip
     assert tree["log_likelihood"]["y"].dims == ("chain", "draw", "row")
     assert set(tree["posterior"].data_vars) == {"mu", "scale", "double"}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from probgen.errors import InitialisationError, ModelError, OptionError, SamplingError
+from probgen.inference.adapt.learnt import addresses, empty_adaptation
 from probgen.inference.adapt.settings import STATISTICS, Output, Report, Settings
 from probgen.inference.method import DensityLike, Draws, Plan, Progress
 from probgen.inference.notes import notes_on
@@ -38,7 +39,8 @@ def check_plan(density: DensityLike, plan: Plan) -> None:
             "There is nothing to sample: the model has no continuous latent site. "
             "Add one, or look at the model with `check`."
         )
-    for name, least in (("chains", 1), ("draws", 0), ("warmup", 0), ("threads", 1)):
+    least_of = {"chains": 1, "draws": 0, "warmup": 0, "threads": 1, "thin": 1}
+    for name, least in least_of.items():
         value = getattr(plan, name)
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise OptionError(f"{name}={value!r}: it must be an integer of at least {least}.")
@@ -76,6 +78,7 @@ class Chains:
     stats: np.ndarray = field(init=False)
     warmup_draws: np.ndarray | None = field(init=False, default=None)
     warmup_stats: np.ndarray | None = field(init=False, default=None)
+    learnt: dict[str, np.ndarray] = field(init=False)
     reports: ctypes.Array = field(init=False)
     outcomes: list[int | None] = field(init=False)
 
@@ -87,6 +90,8 @@ class Chains:
         if plan.keep_warmup:
             self.warmup_draws = np.empty((plan.chains, plan.warmup, dim))
             self.warmup_stats = np.empty((plan.chains, plan.warmup, columns))
+        resumed = dict(plan.adaptation or {}) if self.settings.resume else {}
+        self.learnt = resumed or empty_adaptation(self.settings, plan.chains)
         self.reports = (Report * plan.chains)()
         self.outcomes = [None] * plan.chains
 
@@ -101,13 +106,14 @@ class Chains:
             stats=address(self.stats),
             warmup_draws=address(self.warmup_draws),
             warmup_stats=address(self.warmup_stats),
+            learnt=addresses(self.learnt, chain),
         )
 
     def progress(self) -> Progress:
         """How far the chains are."""
         return Progress(
             iterations=tuple(r.iterations for r in self.reports),
-            total=self.plan.warmup + self.plan.draws,
+            total=self.plan.warmup + self.plan.draws * self.plan.thin,
             warmup=self.plan.warmup,
             divergences=tuple(r.divergences for r in self.reports),
             gradients=tuple(r.gradients_warmup + r.gradients_draws for r in self.reports),
@@ -137,6 +143,7 @@ class Chains:
             unconstrained=unconstrained,
             stats=_columns(self.stats[kept, :draws]),
             summary=self._summary(seconds, engine, kept),
+            adaptation=self._adaptation(kept, unconstrained),
         )
         if self.warmup_draws is not None and self.warmup_stats is not None:
             result.warmup_unconstrained = self.warmup_draws[kept, :warmup]
@@ -149,8 +156,17 @@ class Chains:
         plan = self.plan
         if not self.interrupted:
             return slice(None), plan.draws, plan.warmup
-        kept, draws = largest_rectangle([r.iterations - plan.warmup for r in self.reports])
+        finished = [(r.iterations - plan.warmup) // plan.thin for r in self.reports]
+        kept, draws = largest_rectangle(finished)
         return kept, draws, plan.warmup
+
+    def _adaptation(
+        self, kept: slice | list[int], unconstrained: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        learnt = {name: array[kept] for name, array in self.learnt.items()}
+        if unconstrained.shape[1] > 0:  # where an interrupted chain stood is not what was drawn
+            learnt["position"] = unconstrained[:, -1].copy()
+        return {**learnt, "runs": learnt["runs"] + 1}
 
     def _summary(self, seconds: float, engine: str, kept: slice | list[int]) -> dict[str, Any]:
         reports = list(self.reports)

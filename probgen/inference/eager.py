@@ -49,7 +49,10 @@ class _Chain:
         self.index = chain
         self.report: Report = chains.reports[chain]
         self.rng = np.random.default_rng([int(self.settings.seed), chain])
-        self.system = Hamiltonian(density, Metric(density.dim))
+        self.metric = Metric(density.dim)
+        if self.settings.resume:
+            self.metric.restore(chains.learnt, chain)
+        self.system = Hamiltonian(density, self.metric)
         self.shown = time.perf_counter()
 
     def run(self) -> int:
@@ -62,30 +65,42 @@ class _Chain:
         adapts, target = settings.step_size <= 0, settings.target_accept
         transition_of = hmc_transition if settings.algorithm == HMC_ALGORITHM else nuts_transition
         step, started = settings.step_size, time.perf_counter()
-        if settings.warmup > 0:
+        if settings.warmup > 0 and not settings.resume:
             warmup.begin(point)
             point = self._reseen(point)
-        if adapts:
+        if adapts and settings.resume:
+            step = float(self.chains.learnt["step_size"][self.index])
+        elif adapts:
             step = first_step_size(system, point, self.rng, target)
-            averaging.start(step)
+        if adapts:
+            averaging.start(step, bool(settings.resume))
         self.report.gradients_warmup = system.evaluations
-        for i in range(settings.warmup + settings.draws):
-            warm = i < settings.warmup
-            limit = warmup.depth_limit(i) if warm else settings.max_tree_depth
-            result = transition_of(system, point, step, limit, self.rng, settings)
-            point = result.point
-            if not np.isfinite(point.position).all():
-                return RAN_AWAY
-            self._record(i, result, step)
-            if warm:
-                warmup.update(i + 1, result.depth, point)
-                point = self._reseen(point)
-            if warm and adapts:
-                averaging.update(result.acceptance, target)
-                last = i + 1 == settings.warmup
-                step = averaging.averaged_step if last else averaging.step
-            self._tell(i, result, step, started)
+        try:
+            for i in range(settings.warmup + settings.draws * settings.thin):
+                warm = i < settings.warmup
+                limit = warmup.depth_limit(i) if warm else settings.max_tree_depth
+                result = transition_of(system, point, step, limit, self.rng, settings)
+                point = result.point
+                if not np.isfinite(point.position).all():
+                    return RAN_AWAY
+                self._record(i, result, step)
+                if warm:
+                    warmup.update(i + 1, result.depth, point)
+                    point = self._reseen(point)
+                if warm and adapts:
+                    averaging.update(result.acceptance, target)
+                    last = i + 1 == settings.warmup
+                    step = averaging.averaged_step if last else averaging.step
+                self._tell(i, result, step, started)
+        finally:
+            self._keep(point, step)
         return DONE
+
+    def _keep(self, point: Point, step: float) -> None:
+        learnt = self.chains.learnt
+        learnt["position"][self.index] = point.position
+        learnt["step_size"][self.index] = step
+        self.metric.keep(learnt, self.index)
 
     def _reseen(self, point: Point) -> Point:
         """The same point under the metric of now."""
@@ -95,9 +110,10 @@ class _Chain:
         warm = i < self.settings.warmup
         draws = self.chains.warmup_draws if warm else self.chains.draws
         stats = self.chains.warmup_stats if warm else self.chains.stats
-        if draws is None or stats is None:
+        draw, rest = (i, 0) if warm else divmod(i - self.settings.warmup + 1, self.settings.thin)
+        if draws is None or stats is None or rest > 0:
             return
-        draw = i if warm else i - self.settings.warmup
+        draw -= not warm
         draws[self.index, draw] = result.point.position
         stats[self.index, draw] = (
             result.point.log_density, result.energy, step, result.steps, result.depth,

@@ -11,6 +11,7 @@ import numbers
 from typing import Any
 
 from probgen.errors import BuildError, OptionError
+from probgen.inference.adapt.learnt import continued
 from probgen.inference.adapt.settings import METRICS, Settings, make_settings
 from probgen.inference.chains import check_plan
 from probgen.inference.eager import run_eager
@@ -70,15 +71,19 @@ def run(method: Any, density: DensityLike, plan: Plan, **values: Any) -> Draws:
         dim=density.dim,
         warmup=plan.warmup,
         draws=plan.draws,
-        seed=plan.seed % 2**64,
+        thin=plan.thin,
         target_accept=method.target_accept,
         max_energy_error=method.max_energy_error,
         step_size=method.step_size or 0.0,
         **values,
     )
+    if plan.adaptation is not None:
+        plan = continued(plan, plan.adaptation, settings, method.name)
+        settings.resume = 1
+    settings.seed = plan.seed % 2**64
     result = _run(density, plan, settings)
     needed = draws_needed(settings)
-    if method.metric == "dense" and 0 < plan.warmup < needed:
+    if method.metric == "dense" and 0 < plan.warmup < needed and not settings.resume:
         result.summary["notes"].append(
             f"{method.name}(metric='dense'): {plan.warmup} warm-up draws are too few to learn a "
             f"dense metric of {density.dim} coordinates, so a low-rank one was used; "

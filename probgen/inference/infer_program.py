@@ -15,7 +15,7 @@ import xarray as xr
 from probgen.declare.program import Program
 from probgen.errors import OptionError
 from probgen.inference.cores import usable_cores
-from probgen.inference.initialise import initialise
+from probgen.inference.initialise import find_starts
 from probgen.inference.method import Draws, Method, Plan, Progress
 from probgen.inference.only_discrete import independent_draws, only_discrete
 from probgen.progress import ProgressDisplay
@@ -62,7 +62,7 @@ def infer_program(
     started = time.perf_counter()
     density, reused = density_of(model, data, options.backend, options.precision, options.device)
     compiled = time.perf_counter()
-    initial = initialise(density, options.chains, options.seed, options.init)
+    initial, start_notes = find_starts(density, options.chains, options.seed, options.init)
     with ProgressDisplay(f"{method.name} {density.program.name}", options.progress) as display:
         plan = Plan(
             chains=options.chains,
@@ -83,6 +83,7 @@ def infer_program(
     if density.reason:
         attrs["backend_reason"] = density.reason
     attrs.update(result.summary)
+    attrs["notes"] = [*attrs.get("notes", []), *start_notes]
     attrs["seconds_trace"] = 0.0 if reused else density.seconds_trace
     attrs["seconds_compile"] = 0.0 if reused else compiled - started - density.seconds_trace
     pointwise = options.log_likelihood

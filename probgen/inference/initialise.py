@@ -1,4 +1,4 @@
-"""Starting points: uniform on the unconstrained scale, from the prior, or given by the user.
+"""Starting points: uniform, from the prior, near modes, from earlier results, or given.
 
 A start is accepted when the log density and its gradient are finite there; each chain makes
 several tries, and the error names the site at fault with its values.
@@ -6,33 +6,67 @@ several tries, and the error names the site at fault with its values.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from probgen.errors import InitialisationError, ModelError, OptionError, ProbgenError
+from probgen.inference.informed_starts import INFORMED, last_draws
 from probgen.targets.density import Density
 
-__all__ = ["initialise"]
+__all__ = ["find_starts", "initialise"]
 
 _TRIES = 100
 _RADIUS = 2.0
 
 
 def initialise(density: Density, chains: int, seed: int, init: Any = "uniform") -> np.ndarray:
-    """Unconstrained starting points of shape (chains, dim).
+    """The points of `find_starts`, its notes as warnings."""
+    points, notes = find_starts(density, chains, seed, init)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return points
+
+
+def find_starts(
+    density: Density, chains: int, seed: int, init: Any = "uniform"
+) -> tuple[np.ndarray, list[str]]:
+    """Unconstrained starting points of shape (chains, dim), and notes for the user.
 
     `init` is "uniform" (each coordinate uniform on (-2, 2), as Stan does), "prior", or a
     mapping of latent site names to constrained values (for sites left out: uniform); a value
     with a leading dimension of length `chains` beyond its site's shape gives one per chain.
+    From uniform starts lead further: "map" near the mode that L-BFGS climbs to, "laplace" to
+    draws of the normal approximation at the highest mode, "pathfinder" to a draw of the best
+    normal approximation on each way up; a chain for which that fails keeps its uniform start.
+    An earlier result (DataTree) gives the last draw of each of its chains.
     Raises `InitialisationError` naming the sites whose log density is not finite.
     """
-    if not (init in ("uniform", "prior") if isinstance(init, str) else isinstance(init, Mapping)):
+    informed = INFORMED.get(init) if isinstance(init, str) else None
+    earlier = hasattr(init, "children")  # a DataTree, which is a mapping too
+    known = init in ("uniform", "prior") if isinstance(init, str) else isinstance(init, Mapping)
+    if not known and not informed:
         raise OptionError(
-            f"init={init!r}: use 'uniform', 'prior' or a mapping of site names to values."
+            f"init={init!r}: use 'uniform', 'prior' or a mapping of site names to values, 'map', "
+            "'laplace', 'pathfinder', or an earlier result."
         )
-    return np.stack([_start(density, chain, chains, seed, init) for chain in range(chains)])
+    plain = "uniform" if informed or earlier else init
+    points = np.stack([_start(density, chain, chains, seed, plain) for chain in range(chains)])
+    if informed:
+        return informed(density, points, seed)
+    if earlier:
+        points = last_draws(density, init, points, seed)
+        _check_finite(density, points)
+    return points, []
+
+
+def _check_finite(density: Density, points: np.ndarray) -> None:
+    for point in points:
+        value, gradient = density.value_and_grad(point)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise InitialisationError(_explain(density, point))
 
 
 def _start(density: Density, chain: int, chains: int, seed: int, init: Any) -> np.ndarray:

@@ -69,7 +69,7 @@ class RandomWalkMetropolis:
         started = shown = time.perf_counter()
         seconds_warmup, interrupted = 0.0, False
         try:
-            for i in range(plan.warmup + plan.draws):
+            for i in range(plan.warmup + plan.draws * plan.thin):
                 for chain in chains:
                     chain.step(i)
                 now = time.perf_counter()
@@ -82,7 +82,7 @@ class RandomWalkMetropolis:
             interrupted = True
         if plan.progress:
             plan.progress(_progress(chains, plan))
-        done = min(chain.iterations for chain in chains)
+        done = min(chain.rows for chain in chains)
         if interrupted and done <= plan.warmup:
             raise KeyboardInterrupt
         result = _collect(chains, plan, done)
@@ -104,7 +104,10 @@ class _Chain:
         self.rng = np.random.default_rng([plan.seed % 2**64, chain])
         self.position = np.array(plan.initial[chain], dtype=np.float64)
         self.scale = method.scale
-        self.evaluations = self.evaluations_warmup = self.iterations = 0
+        if plan.adaptation is not None:
+            self.position = np.array(plan.adaptation["position"][chain], dtype=np.float64)
+            self.scale = float(plan.adaptation["step_size"][chain])
+        self.evaluations = self.evaluations_warmup = self.iterations = self.rows = 0
         self.log_density = self.evaluate(self.position)
         if not math.isfinite(self.log_density):
             raise InitialisationError(
@@ -135,11 +138,14 @@ class _Chain:
         acceptance = math.exp(min(0.0, gain))
         if self.rng.random() < acceptance:
             self.position, self.log_density = proposal, proposed
-        self.draws[i] = self.position
-        row = (self.log_density, scale, acceptance, broken)
-        for stat, value in zip(self.stats.values(), row, strict=True):
-            stat[i] = value
-        if i < self.plan.warmup:
+        warm = i < self.plan.warmup
+        if warm or (i + 1 - self.plan.warmup) % self.plan.thin == 0:
+            self.draws[self.rows] = self.position
+            row = (self.log_density, scale, acceptance, broken)
+            for stat, value in zip(self.stats.values(), row, strict=True):
+                stat[self.rows] = value
+            self.rows += 1
+        if warm:
             self.scale *= math.exp((acceptance - self.method.target_accept) / (i + 1) ** 0.6)
             self.evaluations_warmup = self.evaluations
         self.iterations = i + 1
@@ -156,6 +162,10 @@ def _collect(chains: list[_Chain], plan: Plan, done: int) -> Draws:
     if plan.keep_warmup:
         result.warmup_unconstrained = np.stack([chain.draws[warm] for chain in chains])
         result.warmup_stats = stats_of(warm)
+    result.adaptation = {
+        "position": np.stack([chain.position for chain in chains]),
+        "step_size": np.array([chain.scale for chain in chains]),
+    }
     evaluations = sum(chain.evaluations for chain in chains)
     evaluations_warmup = sum(chain.evaluations_warmup for chain in chains)
     result.summary = {
@@ -170,10 +180,10 @@ def _collect(chains: list[_Chain], plan: Plan, done: int) -> Draws:
 def _progress(chains: list[_Chain], plan: Plan) -> Progress:
     return Progress(
         iterations=tuple(chain.iterations for chain in chains),
-        total=plan.warmup + plan.draws,
+        total=plan.warmup + plan.draws * plan.thin,
         warmup=plan.warmup,
         divergences=tuple(
-            int(chain.stats["diverging"][plan.warmup : chain.iterations].sum()) for chain in chains
+            int(chain.stats["diverging"][plan.warmup : chain.rows].sum()) for chain in chains
         ),
         gradients=tuple(chain.evaluations for chain in chains),
     )

@@ -8,9 +8,10 @@ import pyro.distributions as dist
 import pytest
 import torch
 
+import probgen as pg
 from probgen.declare.program import read_program
 from probgen.errors import InitialisationError, OptionError
-from probgen.inference.initialise import initialise
+from probgen.inference.initialise import find_starts, initialise
 from probgen.targets.density import Density, compile_density
 
 
@@ -91,3 +92,79 @@ def fragile():
 def test_starts_where_the_program_raises_are_passed_over(init):
     starts = initialise(density_of(fragile), 5, seed=1, init=init)
     assert (starts > 0.0).all()
+
+
+def hidden_scale():
+    """A regression whose intercept lies far from the uniform starts."""
+    intercept = pyro.sample("intercept", dist.Normal(0.0, 1000.0))
+    noise = pyro.sample("noise", dist.HalfNormal(5.0))
+    with pyro.plate("k", 20):
+        pyro.sample("y", dist.Normal(intercept, noise), obs=300.0 + torch.linspace(-2.0, 2.0, 20))
+
+
+@pytest.mark.parametrize("init", ["map", "laplace", "pathfinder"])
+def test_informed_starts_lie_in_the_posterior_and_differ(init):
+    density = compile_density(read_program(hidden_scale, {}))
+    starts, notes = find_starts(density, 4, 1, init)
+    assert notes == []
+    assert starts.shape == (4, 2)
+    assert np.abs(starts[:, 0] - 300).max() < 4 * 2 / 20**0.5
+    assert np.abs(starts[:, 1] - np.log(1.2)).max() < 1
+    assert len(np.unique(starts[:, 0])) == 4
+    np.testing.assert_array_equal(starts, find_starts(density, 4, 1, init)[0])
+    if init != "laplace":  # whose mode is the best of all chains
+        np.testing.assert_array_equal(starts[:2], find_starts(density, 2, 1, init)[0])
+
+
+def centred():
+    scale = pyro.sample("scale", dist.HalfCauchy(5.0))
+    with pyro.plate("k", 8):
+        effect = pyro.sample("effect", dist.Normal(0.0, scale))
+        pyro.sample("y", dist.Normal(effect, 10.0), obs=torch.arange(8.0))
+
+
+@pytest.mark.parametrize("init", ["map", "laplace"])
+def test_without_a_mode_the_uniform_starts_are_kept_and_noted(init):
+    density = compile_density(read_program(centred, {}))
+    with pytest.warns(UserWarning, match="2 of 2 chains met no mode and began at their uniform"):
+        starts = initialise(density, 2, seed=1, init=init)
+    np.testing.assert_array_equal(starts, initialise(density, 2, seed=1))
+    starts, notes = find_starts(density, 2, 1, "pathfinder")
+    assert notes == []
+    assert (starts[:, 0] > -3).all()  # the bound prefers the wide part of the funnel
+
+
+def two_or_more():
+    pyro.sample("mu", dist.Normal(0.0, 100.0))
+    pyro.sample("tau", dist.HalfNormal(1.0).expand([2]).to_event(1))
+
+
+def test_starts_from_an_earlier_result():
+    tree = pg.infer(two_sites, seed=1, chains=2, draws=30, warmup=50, progress=False)
+    density = density_of(two_sites)
+    earlier = tree["unconstrained_posterior"]
+    starts = initialise(density, 5, seed=3, init=tree)
+    np.testing.assert_array_equal(starts[:2, 0], earlier["mu"][:, -1])
+    np.testing.assert_array_equal(starts[:2, 1:], earlier["tau"][:, -1])
+    for row in starts[2:]:
+        assert row[0] in earlier["mu"].values
+    with pytest.raises(OptionError, match=r"'tau' has unconstrained shape \(3,\)"):
+        initialise(density_of(two_or_more), 2, seed=3, init=tree)
+    with pytest.raises(OptionError, match="none of this program's latent sites"):
+        initialise(density_of(hidden_scale), 2, seed=3, init=tree)
+    with pytest.raises(OptionError, match="no group `unconstrained_posterior`"):
+        initialise(density, 2, seed=3, init=tree["posterior"])
+    empty = pg.infer(two_sites, seed=1, chains=2, draws=0, warmup=5, progress=False)
+    with pytest.raises(OptionError, match="holds no draws"):
+        initialise(density, 2, seed=3, init=empty)
+
+
+def test_starts_from_a_result_of_other_data_must_be_finite():
+    def bounded(high):
+        pyro.sample("y", dist.Uniform(0.0, pyro.sample("h", dist.LogNormal(0.0, 1.0))), obs=high)
+
+    low, high = torch.tensor(0.1), torch.tensor(1e3)
+    tree = pg.infer(bounded, data={"high": low}, seed=1, chains=1, draws=50, progress=False)
+    density = compile_density(read_program(bounded, {"high": high}), "eager")
+    with pytest.raises(InitialisationError, match="log density of 'y' is not finite"):
+        initialise(density, 1, seed=1, init=tree)

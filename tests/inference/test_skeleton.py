@@ -117,3 +117,19 @@ def test_infer():
     for site in ("mean", "scale"):
         draws, reference = ours["posterior"][site].values, nuts["posterior"][site].values
         check_moments(draws[..., None], [reference.mean()], [reference.std()], min_ess=300)
+
+
+def test_thinning_keeps_every_kth_draw():
+    target = SKEWED.eager()
+    every = run(RandomWalkMetropolis(), target, draws=60, warmup=50, chains=2)
+    third = run(RandomWalkMetropolis(), target, draws=20, warmup=50, chains=2, thin=3)
+    assert np.array_equal(third.unconstrained, every.unconstrained[:, 2::3])
+
+
+def test_a_run_goes_on_from_what_another_learnt():
+    first = run(RandomWalkMetropolis(), SKEWED.eager(), draws=50, warmup=200, chains=2)
+    again = run(
+        RandomWalkMetropolis(), SKEWED.eager(), draws=50, warmup=0, chains=2, seed=2,
+        adaptation=first.adaptation,
+    )  # fmt: skip
+    assert np.array_equal(again.stats["step_size"][:, 0], first.adaptation["step_size"])

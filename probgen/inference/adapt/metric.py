@@ -6,6 +6,8 @@ after a stretch along a few directions, or a full lower triangle.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from probgen.inference.adapt.directions import Directions
@@ -19,7 +21,7 @@ class Metric:
     def __init__(self, dim: int):
         self.scale = np.ones(dim)
         self._directions = np.empty((0, dim))
-        self._longer = np.empty(0)
+        self._eigenvalues = np.empty(0)
         self._factor: np.ndarray | None = None
 
     @property
@@ -48,7 +50,7 @@ class Metric:
         """Stretch along `directions`, and scale all the rest by their `bulk`."""
         self.scale = self.scale * directions.bulk
         self._directions = directions.vectors
-        self._longer = np.sqrt(directions.values) - 1
+        self._eigenvalues = directions.values
 
     def set_covariance(self, covariance: np.ndarray) -> bool:
         """Take a full covariance; False, and no change, if it is not positive definite."""
@@ -58,7 +60,29 @@ class Metric:
             return False
         return True
 
+    def keep(self, learnt: Mapping[str, np.ndarray], chain: int) -> None:
+        """Write the metric into a chain's rows of `empty_adaptation`."""
+        learnt["scale"][chain] = self.scale
+        if "directions" in learnt:
+            rank = len(self._directions)
+            learnt["directions"][chain] = learnt["eigenvalues"][chain] = 0.0
+            learnt["directions"][chain, :rank] = self._directions
+            learnt["eigenvalues"][chain, :rank] = self._eigenvalues
+        if "factor" in learnt:
+            learnt["factor"][chain] = 0.0 if self._factor is None else self._factor
+
+    def restore(self, learnt: Mapping[str, np.ndarray], chain: int) -> None:
+        """Take the metric from there."""
+        self.scale = learnt["scale"][chain].copy()
+        if "directions" in learnt:
+            rank = int((learnt["eigenvalues"][chain] > 0).sum())
+            self._directions = learnt["directions"][chain, :rank].copy()
+            self._eigenvalues = learnt["eigenvalues"][chain, :rank].copy()
+        if "factor" in learnt and learnt["factor"][chain, 0, 0] > 0:
+            self._factor = learnt["factor"][chain].copy()
+
     def _stretched(self, x: np.ndarray) -> np.ndarray:
         if not len(self._directions):
             return x
-        return x + (self._longer * (self._directions @ x)) @ self._directions
+        longer = np.sqrt(self._eigenvalues) - 1
+        return x + (longer * (self._directions @ x)) @ self._directions

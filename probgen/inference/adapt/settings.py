@@ -17,6 +17,7 @@ __all__ = [
     "METRICS",
     "NUTS_ALGORITHM",
     "STATISTICS",
+    "Learnt",
     "Output",
     "Report",
     "Settings",
@@ -78,6 +79,22 @@ class Settings(ctypes.Structure):
         ("full_every", ctypes.c_int64),
         ("drift_one", ctypes.c_double),
         ("drift_two", ctypes.c_double),
+        ("thin", ctypes.c_int64),
+        ("resume", ctypes.c_int64),
+    )
+
+
+class Learnt(ctypes.Structure):
+    """What a chain has learnt: read when it goes on from an earlier run, written at its end."""
+
+    _fields_ = (
+        ("step_size", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
+        ("directions", ctypes.c_void_p),
+        ("eigenvalues", ctypes.c_void_p),
+        ("factor", ctypes.c_void_p),
+        ("position", ctypes.c_void_p),
+        ("rows", ctypes.c_int64),
     )
 
 
@@ -89,6 +106,7 @@ class Output(ctypes.Structure):
         ("stats", ctypes.c_void_p),
         ("warmup_draws", ctypes.c_void_p),
         ("warmup_stats", ctypes.c_void_p),
+        ("learnt", Learnt),
     )
 
 
@@ -134,6 +152,7 @@ _DEFAULTS: dict[str, Any] = {
     "full_every": 8,
     "drift_one": 2.0,
     "drift_two": 1.0,
+    "thin": 1,
 }
 
 # Draws that shape the metric are kept in memory: with very many coordinates, fewer of them.

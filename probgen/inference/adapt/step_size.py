@@ -15,7 +15,7 @@ from probgen.inference.phase_space import Hamiltonian, Point, energy_of
 __all__ = ["DualAveraging", "first_step_size"]
 
 SMALLEST, LARGEST = 1e-10, 1e7
-FEW_UPDATES = 10
+FEW_UPDATES, LEARNT_UPDATES = 10, 100
 
 
 class DualAveraging:
@@ -24,11 +24,14 @@ class DualAveraging:
     def __init__(self, settings: Settings):
         self.settings = settings
 
-    def start(self, step: float) -> None:
-        """Start from the step size `step`."""
-        self.centre = math.log(self.settings.overshoot * step)
+    def start(self, step: float, learnt: bool = False) -> None:
+        """Start from a first guess, soon left for larger steps, or from a step `learnt`.
+
+        The latter is left as slowly as after a hundred updates.
+        """
+        self.centre = math.log((1.0 if learnt else self.settings.overshoot) * step)
         self.log_step = self.average = self.first = math.log(step)
-        self.error, self.count = 0.0, 0
+        self.error, self.count = 0.0, LEARNT_UPDATES if learnt else 0
 
     def update(self, acceptance: float, target: float) -> None:
         """Learn from one transition."""

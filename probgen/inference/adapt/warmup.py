@@ -20,6 +20,9 @@ class Warmup:
 
     def __init__(self, settings: Settings, system: Hamiltonian):
         self.settings, self.system = settings, system
+        # The metric of an earlier run stays as it is until there are draws enough for a better.
+        self.first = 0 if settings.resume else settings.first_update
+        self.hold = settings.longest_interval if settings.resume else 0
         self.last = settings.warmup - int(settings.final_fraction * settings.warmup)
         most = self.last if settings.metric == DENSE else settings.most_draws
         self.capacity = max(min(self.last, most), 3)
@@ -36,7 +39,7 @@ class Warmup:
     def depth_limit(self, done: int) -> int:
         """Most doublings of the trajectory after `done` draws."""
         most = self.settings.max_tree_depth
-        if done < min(self.settings.first_update, self.last):
+        if done < min(self.first, self.last):
             return min(self.settings.first_depth, most)
         return most if self._full(done) else max(1, self.depth - self.fewer)
 
@@ -50,9 +53,9 @@ class Warmup:
         self.positions = [*self.positions, point.position][-self.capacity :]
         self.gradients = [*self.gradients, point.gradient][-self.capacity :]
         count = min(len(self.positions), max(3, int(settings.young_fraction * done)))
-        if (done < self.next and done < self.last) or count < 3:
+        if (done < self.next and done < self.last) or count < 3 or done < self.hold:
             return
-        early = done < settings.first_update
+        early = done < self.first
         self.next = done + 1 if early else self._time_after(done)
         self._shape(done, np.array(self.positions[-count:]), np.array(self.gradients[-count:]))
         drift = _drift(np.array(self.positions[-count:]))
@@ -80,7 +83,7 @@ class Warmup:
             covariance = np.atleast_2d(np.cov(positions, rowvar=False)) * count / (count + prior)
             np.fill_diagonal(covariance, variance)
             metric.set_covariance(covariance)
-        elif settings.max_directions > 0 and done >= settings.first_update:
+        elif settings.max_directions > 0 and done >= self.first:
             metric.set_directions(find_directions(positions, gradients, metric.scale, settings))
 
 

@@ -1,4 +1,4 @@
-"""Most probable explanations: of all variables, or of some with the rest summed out."""
+"""Most probable values: states of a network, all or some of them, or the mode of a program."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from probgen.inference.graphical.elimination.most_probable import MostProbable, 
 from probgen.inference.graphical.elimination.restrict import restrict
 from probgen.inference.graphical.elimination.tree import calibrate
 from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals, state_offsets
+from probgen.inference.method import DensityLike, Draws, Plan
+from probgen.inference.mode import find_mode
 from probgen.targets.factors import Factors
 
 __all__ = ["MAP"]
@@ -22,38 +24,57 @@ __all__ = ["MAP"]
 
 @dataclass(frozen=True)
 class MAP:
-    """The most probable states of a network, exactly.
+    """The most probable states of a network, exactly; or the posterior mode of a program.
 
-    Without `variables` these are the states of all free variables together (the most probable
-    explanation); with them, the states of these alone, the others summed out (marginal MAP,
-    Park & Darwiche 2004), which can need much larger tables.
+    Of a network: without `variables` these are the states of all free variables together (the
+    most probable explanation); with them, the states of these alone, the others summed out
+    (marginal MAP, Park & Darwiche 2004), which can need much larger tables.
 
     The result has one draw. Its marginals are one at the maximising states and zero elsewhere.
     After a marginal MAP the other variables stand at their most probable states given the
     maximised ones, which `maximised` in the summary lists.
 
+    Of a program: the highest mode found by L-BFGS (Liu & Nocedal 1989) from as many starts as
+    there are chains (four unless told), as one draw; the notes say when starts disagree. A mode
+    depends on the scale it is taken on. By default it is that of the density of the
+    unconstrained values, Jacobians of the transforms included: the point around which `NUTS` and
+    `Laplace` work. With `jacobian=False` they are left out, which gives the mode on the
+    constrained scale, as Stan's optimiser does by default: penalised maximum likelihood. The
+    mode of a hierarchical model is often far from its mass, or does not exist.
+
     Args:
         variables: names of the variables to maximise over; None for all free ones.
         memory: the most memory to use, in GB; None for half of what is available, at most 8.6.
+        jacobian: programs: whether the Jacobians belong to the density that is maximised.
+        max_iterations: programs: of every climb.
 
     Raises `OptionError` for a wrong setting, an unknown or an observed variable, `TooLargeError`
-    when the tables would not fit, and `EvidenceError` when the evidence has probability zero.
+    when the tables would not fit, and `EvidenceError` when the evidence has probability zero;
+    for programs `InitialisationError` for starts without a finite density, and `SamplingError`
+    naming the coordinate along which the log density grows without bound.
 
     Example:
         >>> MAP(variables=("rain",))
-        MAP(variables=('rain',), memory=None)
+        MAP(variables=('rain',), memory=None, jacobian=True, max_iterations=5000)
 
     """
 
     variables: tuple[Hashable, ...] | None = None
     memory: float | None = None
+    jacobian: bool = True
+    max_iterations: int = 5000
     name: ClassVar[str] = "MAP"
-    serves: ClassVar[tuple[str, ...]] = ("factors",)
-    defaults: ClassVar[dict[str, int]] = {"chains": 1, "draws": 1, "warmup": 0}
+    serves: ClassVar[tuple[str, ...]] = ("factors", "density")
+    defaults: ClassVar[dict[str, int]] = {"chains": 4, "draws": 1, "warmup": 0}
 
     def __post_init__(self) -> None:
         """Validate the settings."""
         check_memory_option("MAP", self.memory)
+        if not isinstance(self.jacobian, bool):
+            raise OptionError(f"MAP(jacobian={self.jacobian!r}): it must be True or False.")
+        most = self.max_iterations
+        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+            raise OptionError(f"MAP(max_iterations={most!r}): it must be an integer >= 1.")
         if self.variables is None:
             return
         if isinstance(self.variables, str) or not isinstance(self.variables, Sequence):
@@ -63,8 +84,21 @@ class MAP:
         if not self.variables:
             raise OptionError("MAP(variables=()): name at least one variable, or give None.")
 
-    def run(self, factors: Factors, plan: GraphPlan) -> GraphResult:
-        """Maximise; the numbers of chains and draws in `plan` do not matter."""
+    def run(self, target: Factors | DensityLike, plan: GraphPlan | Plan) -> GraphResult | Draws:
+        """Maximise over the states of `Factors`, or over the coordinates of a density."""
+        if isinstance(target, Factors):
+            if not self.jacobian:
+                raise OptionError("MAP(jacobian=False): a network has no Jacobians; leave it out.")
+            return self._states(target)
+        if self.variables is not None:
+            raise OptionError(
+                f"MAP(variables={self.variables!r}): only networks can be maximised over some of "
+                "their variables; a program takes all of its continuous sites."
+            )
+        assert isinstance(plan, Plan)
+        return find_mode(target, plan, self.jacobian, self.max_iterations)
+
+    def _states(self, factors: Factors) -> GraphResult:
         if self.variables is None:
             best = most_probable(factors, None, self.memory)
             states, positions = best.states, None

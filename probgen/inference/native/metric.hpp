@@ -8,6 +8,7 @@
 #pragma once
 #include <memory>
 
+#include "learnt.hpp"
 #include "stretch.hpp"
 #include "triangle.hpp"
 
@@ -64,6 +65,28 @@ class Metric {
         const bool taken = triangle_->set(covariance);
         full_ = full_ || taken;
         return taken;
+    }
+
+    // Write the metric into the caller's arrays, or take it from there.
+    void keep(const Learnt& out) const {
+        std::memcpy(out.scale, scale_, dim_ * sizeof(double));
+        for (size_t k = 0; k < size_t(out.rows); ++k) {
+            const bool used = k < stretch_.rank();
+            out.eigenvalues[k] = used ? stretch_.eigenvalue(k) : 0;
+            for (size_t i = 0; i < dim_; ++i)
+                out.directions[k * dim_ + i] = used ? stretch_.component(k, i) : 0;
+        }
+        if (!out.factor) return;
+        std::memset(out.factor, 0, dim_ * dim_ * sizeof(double));
+        for (size_t i = 0; full_ && i < dim_; ++i)
+            for (size_t j = 0; j <= i; ++j) out.factor[i * dim_ + j] = triangle_->entry(i, j);
+    }
+
+    void restore(const Learnt& from, Store& store) {
+        std::memcpy(scale_, from.scale, dim_ * sizeof(double));
+        if (from.rows > 0) stretch_.set(KeptDirections(from, dim_, store));
+        full_ = triangle_ && from.factor && from.factor[0] > 0;
+        if (full_) triangle_->restore(from.factor);
     }
 
   private:

@@ -1,20 +1,12 @@
 // One chain, from its start to its last draw; called by Python once per chain and thread.
-#include <chrono>
-
 #include "hmc.hpp"
 #include "nuts.hpp"
+#include "outcome.hpp"
 #include "settings.hpp"
 #include "step_size.hpp"
 #include "warmup.hpp"
 
 namespace probgen {
-
-enum Outcome : int32_t { kDone, kStopped, kBadStart, kOutOfMemory, kRanAway };
-
-static double now() {
-    const auto since = std::chrono::steady_clock::now().time_since_epoch();
-    return std::chrono::duration<double>(since).count();
-}
 
 static void record(double* row, const Transition& transition, double log_density, double step) {
     row[kLogDensity] = log_density;
@@ -46,19 +38,22 @@ class Chain {
         report_->seconds_draws = now() - started - report_->seconds_warmup;
         report_->step_size = step_;
         report_->directions = int64_t(system_.metric.rank());
+        keep();
         return outcome;
     }
 
   private:
     Outcome warm_up_and_draw(double started) {
-        if (settings_.warmup > 0) warmup_.begin(current_);
+        const bool resume = settings_.resume;
+        if (settings_.warmup > 0 && !resume) warmup_.begin(current_);
         if (adapts_) {
-            step_ = first_step_size(system_, current_, scratch_, momentum_, rng_,
-                                    settings_.target_accept);
-            averaging_.start(step_);
+            step_ = resume ? *out_.learnt.step_size
+                           : first_step_size(system_, current_, scratch_, momentum_, rng_,
+                                             settings_.target_accept);
+            averaging_.start(step_, resume);
         }
         report_->gradients_warmup = system_.density.evaluations;
-        for (int64_t i = 0; i < settings_.warmup + settings_.draws; ++i) {
+        for (int64_t i = 0; i < settings_.warmup + settings_.draws * settings_.thin; ++i) {
             const bool warm = i < settings_.warmup;
             sampler_.limit(warm ? warmup_.depth_limit(i) : settings_.max_tree_depth);
             const Transition transition = sampler_(current_, rng_, step_, stop_);
@@ -70,7 +65,9 @@ class Chain {
                 report_->gradients_warmup = system_.density.evaluations;
                 report_->seconds_warmup = now() - started;
             } else {
-                write(out_.draws, out_.stats, i - settings_.warmup, transition);
+                const int64_t after = i - settings_.warmup + 1;
+                if (after % settings_.thin == 0)
+                    write(out_.draws, out_.stats, after / settings_.thin - 1, transition);
                 if (transition.diverging) report_->divergences = report_->divergences + 1;
                 report_->gradients_draws = system_.density.evaluations - report_->gradients_warmup;
             }
@@ -85,6 +82,13 @@ class Chain {
                         size_t(settings_.dim) * sizeof(double));
         if (stats)
             record(stats + row * kStatistics, transition, current_.log_density, step_);
+    }
+
+    void keep() const {
+        std::memcpy(out_.learnt.position, current_.position,
+                    size_t(settings_.dim) * sizeof(double));
+        *out_.learnt.step_size = step_;
+        system_.metric.keep(out_.learnt);
     }
 
     void learn(int64_t done, const Transition& transition) {
@@ -128,6 +132,7 @@ PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
         Hamiltonian system(Density{function, context}, *settings, dim, store);
         Point start = system.point(store);
         std::memcpy(start.position, initial, dim * sizeof(double));
+        if (settings->resume) system.metric.restore(out->learnt, store);
         system.evaluate(start);
         if (!std::isfinite(start.log_density) || !all_finite(start.force, dim)) return kBadStart;
         if (settings->algorithm == kNuts) {

@@ -41,6 +41,8 @@ struct Settings {
     int64_t full_every;          // one of so many warm-up trajectories may grow to its end
     double drift_one;            // drift (sd) below which the others have one doubling fewer
     double drift_two;            // and two fewer
+    int64_t thin;                // one of so many transitions after warm-up is a draw
+    int64_t resume;              // 1: start from what `Learnt` holds
 };
 
 // One row of statistics per transition, all as doubles.
@@ -49,11 +51,24 @@ enum Statistic : int64_t {
     kReachedMaxDepth, kStatistics
 };
 
+// What a chain has learnt: read when it goes on from an earlier run, written at its end.
+// Shapes are fixed; what is not in use holds zeros.
+struct Learnt {
+    double* step_size;      // one number
+    double* scale;          // (dim): the diagonal of the metric's factor
+    double* directions;     // (rows, dim): the stretched directions, or null
+    double* eigenvalues;    // (rows): theirs, or null
+    double* factor;         // (dim, dim): the triangle of a dense metric, or null
+    double* position;       // (dim): where the chain ends; written only
+    int64_t rows;
+};
+
 struct Output {
     double* draws;          // (draws, dim)
     double* stats;          // (draws, kStatistics)
     double* warmup_draws;   // (warmup, dim) or null
     double* warmup_stats;   // (warmup, kStatistics) or null
+    Learnt learnt;
 };
 
 // Written by the sampler while it runs; Python reads it for progress.

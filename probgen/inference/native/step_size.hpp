@@ -9,15 +9,18 @@
 namespace probgen {
 
 constexpr double kSmallestStep = 1e-10, kLargestStep = 1e7;
-constexpr double kFewUpdates = 10;
+constexpr double kFewUpdates = 10, kLearntUpdates = 100;
 
 class DualAveraging {
   public:
     explicit DualAveraging(const Settings& settings) : settings_(settings) {}
 
-    void start(double step) {
-        centre_ = std::log(settings_.overshoot * step);
+    // From a first guess, which it soon leaves for larger steps, or from a step already learnt,
+    // which it leaves as slowly as after a hundred updates.
+    void start(double step, bool learnt = false) {
+        centre_ = std::log((learnt ? 1 : settings_.overshoot) * step);
         log_step_ = average_ = first_ = std::log(step);
+        count_ = learnt ? kLearntUpdates : 0;
     }
 
     void update(double acceptance, double target) {

@@ -15,14 +15,23 @@ class Stretch {
           shorter_(store.block(capacity_)), square_(store.block(kSmall * kSmall)) {}
 
     size_t rank() const { return rank_; }
+    double eigenvalue(size_t k) const { return values_[k]; }
+    // Component i of direction k.
+    double component(size_t k, size_t i) const {
+        return packs(basis_)[(k / 4) * 4 * n_ + k % 4 + 4 * (i / kLanes)][i % kLanes];
+    }
 
-    void set(const Directions& directions) {
+    // From orthonormal padded vectors with their eigenvalues.
+    template <class Source>
+    void set(const Source& directions) {
         rank_ = directions.rank();
+        values_.assign(rank_, 0);
         std::memset(basis_, 0, capacity_ * n_ * sizeof(Pack));
         std::memset(longer_, 0, capacity_ * sizeof(double));
         std::memset(shorter_, 0, capacity_ * sizeof(double));
         for (size_t k = 0; k < rank_; ++k) {
-            const double root = std::sqrt(directions.value(k));
+            values_[k] = directions.value(k);
+            const double root = std::sqrt(values_[k]);
             longer_[k] = root - 1;
             shorter_[k] = 1 / root - 1;
             Pack* block = packs(basis_) + (k / 4) * 4 * n_ + k % 4;
@@ -66,7 +75,8 @@ class Stretch {
         }
     }
 
-    void set_square(const Directions& directions) {
+    template <class Source>
+    void set_square(const Source& directions) {
         std::memset(square_, 0, kSmall * kSmall * sizeof(double));
         for (size_t i = 0; i < dim_; ++i) {
             double* line = square_ + i * n_ * kLanes;
@@ -93,6 +103,7 @@ class Stretch {
     size_t dim_, n_, capacity_, rank_ = 0;
     bool small_;
     double *basis_, *longer_, *shorter_, *square_;
+    std::vector<double> values_;
 };
 
 }  // namespace probgen

@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from probgen.compile.blas import single_threaded
 from probgen.inference.adapt.settings import Settings
 from probgen.inference.chains import Chains
 from probgen.inference.method import DensityLike, Draws, Plan
 from probgen.inference.native.library import load
 
-__all__ = ["run_native"]
+__all__ = ["run_native", "run_on_threads"]
 
 POLL_SECONDS = 0.2
 
@@ -37,27 +38,42 @@ def run_native(
         raise ValueError("this density has no native function")
     initial = np.ascontiguousarray(plan.initial, dtype=np.float64)
     chains = Chains(settings, plan)
-    stop = ctypes.c_int32(0)
 
-    def run_chain(chain: int) -> None:
-        output = chains.output(chain)
-        chains.outcomes[chain] = library.probgen_run_chain(
+    def run_chain(chain: int, stop: int) -> int:
+        return library.probgen_run_chain(
             settings, native.address, native.context, chain, initial[chain].ctypes.data,
-            output, chains.reports[chain], ctypes.addressof(stop),
+            chains.output(chain), chains.reports[chain], stop,
         )  # fmt: skip
 
+    return run_on_threads(density, chains, run_chain)
+
+
+def run_on_threads(
+    density: DensityLike, chains: Chains, run_chain: Callable[[int, int], int]
+) -> Draws:
+    """Call `run_chain(chain, address of the stop flag)` for every chain, and collect the draws.
+
+    `run_chain` fills the rows of `chains` and returns an outcome; it stops when the flag, an
+    int32, is no longer zero.
+    """
+    plan, stop = chains.plan, ctypes.c_int32(0)
+
+    def job(chain: int) -> None:
+        chains.outcomes[chain] = run_chain(chain, ctypes.addressof(stop))
+
     started = time.perf_counter()
-    crew = _Crew(run_chain, plan.chains)
-    try:
-        crew.start(min(plan.threads, plan.chains))
-        while not crew.finished.wait(POLL_SECONDS):
-            if plan.progress:
-                plan.progress(chains.progress())
-    except KeyboardInterrupt:
-        chains.interrupted = True
-    finally:
-        stop.value = 1
-        crew.join()
+    crew = _Crew(job, plan.chains)
+    with single_threaded():
+        try:
+            crew.start(min(plan.threads, plan.chains))
+            while not crew.finished.wait(POLL_SECONDS):
+                if plan.progress:
+                    plan.progress(chains.progress())
+        except KeyboardInterrupt:
+            chains.interrupted = True
+        finally:
+            stop.value = 1
+            crew.join()
     if crew.error:
         raise crew.error
     if plan.progress:

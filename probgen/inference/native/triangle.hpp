@@ -34,6 +34,14 @@ class Triangle {
         return true;
     }
 
+    double entry(size_t i, size_t j) const { return factor_[i * length_ + j]; }
+
+    // Take a factor as it is: plain rows of length dim.
+    void restore(const double* factor) {
+        for (size_t i = 0; i < dim_; ++i)
+            std::memcpy(factor_ + i * length_, factor + i * dim_, (i + 1) * sizeof(double));
+    }
+
     // out = L x
     void apply(const double* x, double* out) const {
         for (size_t i = 0; i < dim_; ++i)

@@ -21,6 +21,8 @@ class Warmup {
     Warmup(const Settings& settings, Hamiltonian& system, Store& store)
         : settings_(settings), system_(system),
           last_(settings.warmup - int64_t(settings.final_fraction * double(settings.warmup))),
+          first_(settings.resume ? 0 : settings.first_update),
+          hold_(settings.resume ? settings.longest_interval : 0),
           gradient_(store.vector()), deviation_(store.vector()),
           history_(system.dim, capacity(), store), moments_(system.dim, store),
           directions_(system.dim, capacity(), settings, store) {
@@ -35,9 +37,13 @@ class Warmup {
         system_.metric.force(gradient_, current.force);
     }
 
+    // Draws from which the metric is learnt: the youngest of the first `last()`.
+    const History& history() const { return history_; }
+    int64_t last() const { return last_; }
+
     // Most doublings of the trajectory after `done` draws.
     int64_t depth_limit(int64_t done) const {
-        if (done < settings_.first_update && done < last_)
+        if (done < first_ && done < last_)
             return std::min(settings_.first_depth, settings_.max_tree_depth);
         return full(done) ? settings_.max_tree_depth : std::max(int64_t(1), depth_ - fewer_);
     }
@@ -50,8 +56,8 @@ class Warmup {
         metric.gradient(current.force, gradient_);
         history_.add(current.position, gradient_);
         const size_t count = std::min(history_.count(), young(done));
-        if ((done < next_ && done < last_) || count < 3) return;
-        const bool early = done < settings_.first_update;
+        if ((done < next_ && done < last_) || count < 3 || done < hold_) return;
+        const bool early = done < first_;
         next_ = early ? done + 1 : time_after(done);
         moments_.take(history_, count);
         for (size_t i = 0; i < system_.dim; ++i) metric.set_variance(i, variance(i, count, done));
@@ -117,6 +123,8 @@ class Warmup {
     const Settings& settings_;
     Hamiltonian& system_;
     const int64_t last_;
+    const int64_t first_;   // until this draw: a diagonal only, at every draw
+    const int64_t hold_;    // until this draw: the metric of an earlier run stays as it is
     double *gradient_, *deviation_;
     History history_;
     Moments moments_;
