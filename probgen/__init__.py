@@ -42,6 +42,7 @@ _WHERE = {
     "Network": "probgen.declare.network",
     "PC": f"{_LEARN}.structure_search",
     "ParallelTempering": f"{_GRAPHICAL}.parallel_tempering",
+    "ProbgenError": _ERRORS,
     "PseudoLikelihood": f"{_LEARN}.pseudo_likelihood",
     "StructureMCMC": f"{_LEARN}.structure_mcmc",
     "SwendsenWang": f"{_GRAPHICAL}.swendsen_wang",

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 import xarray as xr
 
 from probgen.declare.data import as_tensors, check_names
+from probgen.declare.environment import double_precision, isolated, tracing
 from probgen.declare.networks.recognise import is_network
+from probgen.declare.placing import PlacePrior
 from probgen.declare.program import Program
 from probgen.declare.replay import simulate
+from probgen.declare.sites import sample_sites, site_kind
 from probgen.errors import OptionError
 from probgen.results.tree import Labels, Variable, build_tree
 
@@ -56,7 +61,9 @@ def predict(
         for name, array in posterior.data_vars.items()
         if name in latent_names
     }
-    simulated = simulate(Program(model, tensors), latent, seed)
+    program = Program(model, tensors)
+    latent |= _discrete(program, posterior, set(posterior.data_vars) - set(latent))
+    simulated = simulate(program, latent, seed)
     unknown = sorted(set(sites or ()) - set(simulated))
     if unknown:
         raise OptionError(
@@ -72,6 +79,27 @@ def predict(
     result = tree.copy()
     result[group] = made[group]
     return result
+
+
+def _discrete(program: Program, posterior: Any, names: set[Any]) -> dict[str, np.ndarray]:
+    """Draws of discrete latent sites, in the type that the program gives them.
+
+    A site that has another shape with these data is left out, and drawn anew.
+    """
+    candidates = {name for name in names if posterior[name].dtype.kind in "iub"}
+    if not candidates:
+        return {}
+    with tracing(), double_precision(), isolated(0), torch.no_grad():
+        trace = program.trace_with(PlacePrior())
+    found = {}
+    for name, message in sample_sites(trace):
+        if name not in candidates or site_kind(message) == "deterministic":
+            continue
+        draws, value = posterior[name].transpose("chain", "draw", ...), message["value"]
+        if draws.shape[2:] == tuple(value.shape):
+            flat = draws.values.reshape(-1, *value.shape)
+            found[name] = torch.from_numpy(flat).to(value.dtype).numpy()
+    return found
 
 
 def _coordinates(posterior: Any, variables: Mapping[str, Variable]) -> dict[str, Sequence[Any]]:

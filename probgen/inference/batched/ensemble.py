@@ -1,0 +1,35 @@
+"""Where all chains are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["Ensemble"]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Positions of all chains and what is known there.
+
+    `position` and `gradient` are (chain, dim), `log_density` (chain,) in nats.
+    """
+
+    position: torch.Tensor
+    gradient: torch.Tensor
+    log_density: torch.Tensor
+
+    def where(self, chosen: torch.Tensor, other: Ensemble) -> Ensemble:
+        """This ensemble for the chains in `chosen` (chain,), `other` for the rest."""
+        rows = chosen[:, None]
+        return Ensemble(
+            torch.where(rows, self.position, other.position),
+            torch.where(rows, self.gradient, other.gradient),
+            torch.where(chosen, self.log_density, other.log_density),
+        )
+
+    def sound(self) -> torch.Tensor:
+        """Whether everything about a chain is finite (chain,)."""
+        finite = torch.isfinite(self.log_density) & torch.isfinite(self.gradient).all(1)
+        return finite & torch.isfinite(self.position).all(1)
