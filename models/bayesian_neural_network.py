@@ -13,7 +13,10 @@ import pyro.distributions as dist
 import torch
 from pyro.nn import PyroModule, PyroSample
 
-WIDTH = 8
+from probgen import NUTS
+
+WIDTH = 4
+method = NUTS(target_accept=0.95)
 
 
 class Network(PyroModule):

@@ -1,10 +1,10 @@
-"""Factor analysis: correlations of many measurements explained by few latent scores.
+"""Confirmatory factor analysis: nine tests measure three correlated abilities.
 
-Source: Lopes and West (2004), "Bayesian model assessment in factor analysis", Statistica
-Sinica 14:41-67: loadings are lower triangular with a positive diagonal, which names the
-factors; the scores are summed out.
-Data: nine scores of 145 children, made here from two factors (seed 1939), of the size of the
-tests of Holzinger and Swineford (1939).
+Source: Joreskog (1969), "A general approach to confirmatory maximum likelihood factor
+analysis", Psychometrika 34:183-202. Every test loads on one factor, positively: that names
+the factors. Their scores are summed out: the rows are multivariate normal.
+Data: nine scores of 145 children, made here (seed 1939) from loadings and correlations like
+those of the visual, verbal and speed tests of Holzinger and Swineford (1939).
 """
 
 from __future__ import annotations
@@ -13,40 +13,33 @@ import pyro
 import pyro.distributions as dist
 import torch
 
-CHILDREN, TESTS, FACTORS = 145, 9, 2
+CHILDREN = 145
+LOADING = [0.77, 0.42, 0.58, 0.85, 0.86, 0.84, 0.57, 0.72, 0.67]
+CORRELATION = [[1.0, 0.46, 0.47], [0.46, 1.0, 0.28], [0.47, 0.28, 1.0]]
 
 
-def factor_analysis(
-    children: int, tests: int, factors: int, y: torch.Tensor | None = None
-) -> None:
-    """`y`: standardised scores, shape (child, test)."""
-    positive = pyro.sample("positive", dist.HalfNormal(1.0).expand([factors]).to_event(1))
-    below = torch.tril_indices(tests, factors, offset=-1)
-    free = pyro.sample("free", dist.Normal(0.0, 1.0).expand([below.shape[1]]).to_event(1))
-    loadings = torch.zeros(tests, factors)
-    loadings = loadings.index_put((below[0], below[1]), free)
-    loadings = loadings + torch.eye(tests, factors) * positive
-    with pyro.plate("test", tests):
-        psi = pyro.sample("psi", dist.HalfNormal(1.0))
-    pyro.deterministic("loadings", loadings)
+def factor_analysis(children: int, factor: torch.Tensor, y: torch.Tensor | None = None) -> None:
+    """`factor`: of each test, from 0, shape (test,); `y`: scores, shape (child, test)."""
+    factors = int(factor.max()) + 1
+    cholesky = pyro.sample("correlation_cholesky", dist.LKJCholesky(factors, 2.0))
+    correlation = pyro.deterministic("correlation", cholesky @ cholesky.mT)
+    with pyro.plate("test", len(factor)):
+        loading = pyro.sample("loading", dist.HalfNormal(1.0))
+        sigma = pyro.sample("sigma", dist.LogNormal(-0.5, 0.5))
+    shared = loading.unsqueeze(-1) * loading * correlation[factor][:, factor]
+    covariance = shared + torch.diag_embed(sigma.square())
     with pyro.plate("child", children):
-        scores = dist.LowRankMultivariateNormal(torch.zeros(tests), loadings, psi.square())
-        pyro.sample("y", scores, obs=y)
+        zero = torch.zeros(len(factor))
+        pyro.sample("y", dist.MultivariateNormal(zero, covariance), obs=y)
 
 
 def data() -> dict[str, torch.Tensor | int]:
-    """The 145 children, made from two factors."""
+    """The 145 children; scores standardised."""
     generator = torch.Generator().manual_seed(1939)
-    loadings = torch.zeros(TESTS, FACTORS, dtype=torch.float64)
-    loadings[:5, 0] = torch.tensor([0.8, 0.7, 0.7, 0.6, 0.5])
-    loadings[1, 1] = 0.5
-    loadings[5:, 1] = torch.tensor([0.8, 0.7, 0.6, 0.5])
-    scores = torch.randn(CHILDREN, FACTORS, generator=generator, dtype=torch.float64)
-    noise = torch.randn(CHILDREN, TESTS, generator=generator, dtype=torch.float64)
-    y = scores @ loadings.T + 0.6 * noise
-    return {
-        "children": CHILDREN,
-        "tests": TESTS,
-        "factors": FACTORS,
-        "y": (y - y.mean(0)) / y.std(0),
-    }
+    factor = torch.arange(3).repeat_interleave(3)
+    loading = torch.tensor(LOADING, dtype=torch.float64)
+    cholesky = torch.linalg.cholesky(torch.tensor(CORRELATION, dtype=torch.float64))
+    z = torch.randn(CHILDREN, 3, generator=generator, dtype=torch.float64)
+    noise = torch.randn(CHILDREN, 9, generator=generator, dtype=torch.float64)
+    y = loading * (z @ cholesky.T)[:, factor] + (1.0 - loading.square()).sqrt() * noise
+    return {"children": CHILDREN, "factor": factor, "y": (y - y.mean(0)) / y.std(0)}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import pyro
 import pyro.distributions as dist
 import torch
-from pyro.distributions import constraints
 
 EARTHQUAKES = [
     13, 14, 8, 10, 16, 26, 32, 27, 18, 32, 36, 24, 22, 23, 22, 18, 25, 21, 21, 14, 8, 11, 14,
@@ -24,13 +23,12 @@ EARTHQUAKES = [
 
 
 def hidden_markov(years: int, states: int = 2, y: torch.Tensor | None = None) -> None:
-    """`y`: counts, shape (year,); the rates of the states are ordered."""
+    """`y`: counts, shape (year,); states are ordered by rate."""
     staying = 1.0 + 9.0 * torch.eye(states)
     transition = pyro.sample("transition", dist.Dirichlet(staying).to_event(1))
-    ordered = dist.ImproperUniform(constraints.positive_ordered_vector, (), (states,))
-    rate = pyro.sample("rate", ordered)
-    pyro.factor("rate_prior", dist.Gamma(4.0, 0.2).log_prob(rate).sum(-1))
-    state = 0
+    increase = pyro.sample("increase", dist.Gamma(2.0, 0.15).expand([states]).to_event(1))
+    rate = pyro.deterministic("rate", increase.cumsum(-1))
+    state, path = 0, []
     for year in pyro.markov(range(years)):
         from_here = transition[..., state, :] if year else torch.full((states,), 1.0 / states)
         state = pyro.sample(
@@ -38,6 +36,8 @@ def hidden_markov(years: int, states: int = 2, y: torch.Tensor | None = None) ->
         )
         observed = None if y is None else y[year]
         pyro.sample(f"y_{year}", dist.Poisson(rate[..., state]), obs=observed)
+        path.append(state)
+    pyro.deterministic("state", torch.stack(path, -1))
 
 
 def data() -> dict[str, torch.Tensor | int]:

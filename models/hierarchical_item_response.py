@@ -1,39 +1,58 @@
-"""Item response with items drawn from a common population, their two parameters correlated.
+"""Item response with items from a common population; abilities are summed out by quadrature.
 
-Source: Fox and Glas (2001), "Bayesian estimation of a multilevel IRT model using Gibbs
-sampling", Psychometrika 66:271-288; Gelman and Hill, Data Analysis Using Regression and
-Multilevel/Hierarchical Models (2007), section 14.3. Non-centred, with an LKJ prior.
+Source: Bock and Aitkin (1981), "Marginal maximum likelihood estimation of item parameters",
+Psychometrika 46:443-459; items as a population in Fox (2010), Bayesian Item Response
+Modeling, chapter 4: log discrimination and difficulty are correlated normals (non-centred,
+LKJ prior). Persons with the same answers are alike, so that counts of patterns are the data.
 Data: 1000 persons answering five items of the Law School Admission Test, as in
 `item_response`: Bock and Lieberman (1970), Psychometrika 35:179-197.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import pyro
 import pyro.distributions as dist
 import torch
 
-from probgen.models import item_response
+from probgen import NUTS
+from probgen.models.item_response import PATTERN_COUNTS
+
+method = NUTS(target_accept=0.95)
+PERSONS = sum(PATTERN_COUNTS)
 
 
-def hierarchical_item_response(persons: int, items: int, y: torch.Tensor | None = None) -> None:
-    """`y`: answers, shape (person, item), 1 where right; a person's answers are one event."""
+def hierarchical_item_response(
+    answers: torch.Tensor,
+    nodes: torch.Tensor,
+    log_weights: torch.Tensor,
+    y: torch.Tensor | None = None,
+) -> None:
+    """`answers`: shape (pattern, item), 1 where right; `y`: persons by pattern, one event.
+
+    `nodes`, `log_weights`: quadrature for the standard normal ability, shape (node,).
+    """
     mean = pyro.sample("mean", dist.Normal(torch.tensor([0.0, -1.0]), 1.0).to_event(1))
     scale = pyro.sample("scale", dist.HalfNormal(torch.tensor([0.5, 1.0])).to_event(1))
-    correlation = pyro.sample("correlation_cholesky", dist.LKJCholesky(2, 2.0))
-    with pyro.plate("item", items):
+    cholesky = pyro.sample("correlation_cholesky", dist.LKJCholesky(2, 2.0))
+    with pyro.plate("item", answers.shape[1]):
         z = pyro.sample("z", dist.Normal(0.0, 1.0).expand([2]).to_event(1))
-        parameters = mean + z @ (scale.unsqueeze(-1) * correlation).mT
-        discrimination = pyro.deterministic(
-            "discrimination", parameters[..., 0].exp(), event_dim=0
-        )
+        parameters = mean + z @ (scale.unsqueeze(-1) * cholesky).mT
+        discrimination = pyro.deterministic("discrimination", parameters[..., 0].exp(), event_dim=0)
         difficulty = pyro.deterministic("difficulty", parameters[..., 1], event_dim=0)
-    with pyro.plate("person", persons):
-        ability = pyro.sample("ability", dist.Normal(0.0, 1.0))
-        logits = discrimination * (ability.unsqueeze(-1) - difficulty)
-        pyro.sample("y", dist.Bernoulli(logits=logits).to_event(1), obs=y)
+    logits = discrimination * (nodes.unsqueeze(-1) - difficulty)  # (node, item)
+    item = dist.Bernoulli(logits=logits).to_event(1)
+    by_node = item.log_prob(answers.unsqueeze(-2)) + log_weights  # (pattern, node)
+    probs = by_node.logsumexp(-1).exp()
+    pyro.sample("y", dist.Multinomial(PERSONS, probs, validate_args=False), obs=y)
 
 
 def data() -> dict[str, torch.Tensor | int]:
-    """The 1000 persons of LSAT-6."""
-    return item_response.data()
+    """The 32 patterns of LSAT-6, and Gauss-Hermite quadrature with 15 nodes."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+    return {
+        "answers": torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 5),
+        "nodes": torch.as_tensor(nodes),
+        "log_weights": torch.as_tensor(weights / weights.sum()).log(),
+        "y": torch.tensor(PATTERN_COUNTS, dtype=torch.float64),
+    }

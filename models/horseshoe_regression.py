@@ -16,7 +16,7 @@ import torch
 
 from probgen import NUTS
 
-method = NUTS(target_accept=0.95)
+method = NUTS(target_accept=0.99)
 
 
 def horseshoe_regression(
@@ -26,10 +26,10 @@ def horseshoe_regression(
     patients, predictors = x.shape
     sigma = pyro.sample("sigma", dist.HalfNormal(1.0))
     expected = relevant / (predictors - relevant) / patients**0.5
-    tau = pyro.sample("tau", dist.HalfCauchy(1.0)) * expected * sigma
+    tau = pyro.sample("tau", dist.FoldedDistribution(dist.StudentT(3.0))) * expected * sigma
     slab = pyro.sample("slab", dist.InverseGamma(2.0, 8.0))
     with pyro.plate("predictor", predictors):
-        lambda_ = pyro.sample("lambda", dist.HalfCauchy(1.0))
+        lambda_ = pyro.sample("lambda", dist.FoldedDistribution(dist.StudentT(3.0)))
         z = pyro.sample("z", dist.Normal(0.0, 1.0))
         shrunk = lambda_ * (slab / (slab + (tau * lambda_).square())).sqrt()
         beta = pyro.deterministic("beta", z * tau * shrunk, event_dim=0)

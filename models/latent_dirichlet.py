@@ -2,8 +2,9 @@
 
 Source: Blei, Ng and Jordan (2003), "Latent Dirichlet allocation", Journal of Machine Learning
 Research 3:993-1022. Words of a document count, not their order. Topics are alike a priori, so
-that chains may give them different numbers: one anchor word fixes which is which.
-Data: 24 documents of 60 words over 12 words, drawn from three topics (seed 2003).
+that chains would give them different numbers: each has an anchor word that no other topic uses
+(Arora, Ge and Moitra 2012, "Learning topic models: going beyond SVD", FOCS 53:1-10).
+Data: 24 documents of 100 words over 12 words, drawn from three topics (seed 2003).
 """
 
 from __future__ import annotations
@@ -12,33 +13,34 @@ import pyro
 import pyro.distributions as dist
 import torch
 
-DOCUMENTS, WORDS, LENGTH, TOPICS = 24, 12, 60, 3
+DOCUMENTS, WORDS, LENGTH, TOPICS = 24, 12, 100, 3
 
 
 def latent_dirichlet(
-    anchors: torch.Tensor, documents: int, length: int, y: torch.Tensor | None = None
+    documents: int, topics: int, words: int, y: torch.Tensor | None = None
 ) -> None:
-    """`anchors`: prior counts, shape (topic, word); `y`: word counts, shape (document, word)."""
-    topics = anchors.shape[0]
+    """`y`: word counts, shape (document, word); the first words are the topics' anchors."""
+    used = words - topics + 1  # by a topic: its anchor, and all that are no anchors
     with pyro.plate("topic", topics):
-        topic_words = pyro.sample("topic_words", dist.Dirichlet(anchors))
+        used_words = pyro.sample("used_words", dist.Dirichlet(torch.ones(used)))
+        anchors = used_words[..., :1] * torch.eye(topics)
+        topic_words = torch.cat([anchors, used_words[..., 1:]], -1)
+        pyro.deterministic("topic_words", topic_words, event_dim=1)
     with pyro.plate("document", documents):
-        share = pyro.sample("share", dist.Dirichlet(0.5 * torch.ones(topics)))
-        pyro.sample(
-            "y", dist.Multinomial(length, probs=share @ topic_words, validate_args=False), obs=y
-        )
+        share = pyro.sample("share", dist.Dirichlet(torch.ones(topics)))
+        counts = dist.Multinomial(LENGTH, probs=share @ topic_words, validate_args=False)
+        pyro.sample("y", counts, obs=y)
 
 
 def data() -> dict[str, torch.Tensor | int]:
     """The 24 documents."""
+    used = torch.ones(TOPICS, WORDS - TOPICS + 1, dtype=torch.float64)
+    for topic in range(TOPICS):  # its anchor, and three words of its own
+        used[topic, [0, 1 + 3 * topic, 2 + 3 * topic, 3 + 3 * topic]] = 8.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2003)
-        topics = torch.full((TOPICS, WORDS), 0.2, dtype=torch.float64)
-        for topic in range(TOPICS):
-            topics[topic, 4 * topic : 4 * topic + 4] = 4.0
-        topics = dist.Dirichlet(topics).sample()
-        share = dist.Dirichlet(torch.full((TOPICS,), 0.5).double()).expand([DOCUMENTS]).sample()
-        y = dist.Multinomial(LENGTH, probs=share @ topics).sample()
-    anchors = torch.full((TOPICS, WORDS), 0.5, dtype=torch.float64)
-    anchors[range(TOPICS), range(0, 4 * TOPICS, 4)] = 5.0
-    return {"anchors": anchors, "documents": DOCUMENTS, "length": LENGTH, "y": y}
+        used = dist.Dirichlet(used).sample()
+        anchors = torch.diag(used[:, 0])
+        share = dist.Dirichlet(torch.full((TOPICS,), 0.7).double()).expand([DOCUMENTS]).sample()
+        y = dist.Multinomial(LENGTH, probs=share @ torch.cat([anchors, used[:, 1:]], 1)).sample()
+    return {"documents": DOCUMENTS, "topics": TOPICS, "words": WORDS, "y": y}

@@ -2,8 +2,9 @@
 
 Source: Durbin and Koopman, Time Series Analysis by State Space Methods (2001), chapter 2. The
 level is written through its steps (non-centred). The level itself is sampled, so that its
-posterior is there to look at; the Kalman filter would sum it out.
-Data: yearly flow of the Nile at Aswan, 1871-1970, in 10^8 m^3: Cobb (1978), "The problem of
+posterior is there to look at; the Kalman filter would sum it out. Priors keep both
+deviations off zero: there the level runs through every observation, and chains get stuck.
+Data: yearly flow of the Nile at Aswan, 1871-1970, in 10^10 m^3: Cobb (1978), "The problem of
 the Nile", Biometrika 65:243-251.
 """
 
@@ -12,6 +13,10 @@ from __future__ import annotations
 import pyro
 import pyro.distributions as dist
 import torch
+
+from probgen import NUTS
+
+method = NUTS(target_accept=0.9)
 
 FLOW = [
     1120, 1160, 963, 1210, 1160, 1160, 813, 1230, 1370, 1140, 995, 935, 1110, 994, 1020, 960,
@@ -25,17 +30,18 @@ FLOW = [
 
 def local_level(years: int, y: torch.Tensor | None = None) -> None:
     """`years`: length of the series; `y`: flow, shape (year,)."""
-    start = pyro.sample("start", dist.Normal(1000.0, 300.0))
-    sigma_level = pyro.sample("sigma_level", dist.HalfNormal(100.0))
-    sigma = pyro.sample("sigma", dist.HalfNormal(200.0))
+    start = pyro.sample("start", dist.Normal(10.0, 3.0))
+    sigma_level = pyro.sample("sigma_level", dist.LogNormal(-1.0, 0.7))
+    sigma = pyro.sample("sigma", dist.LogNormal(0.0, 0.5))
     year = pyro.plate("year", years)
     with year:
         step = pyro.sample("step", dist.Normal(0.0, 1.0))
+    walk = sigma_level * step.cumsum(-1)
     with year:
-        level = pyro.deterministic("level", start + sigma_level * step.cumsum(-1), event_dim=0)
+        level = pyro.deterministic("level", start + walk, event_dim=0)
         pyro.sample("y", dist.Normal(level, sigma), obs=y)
 
 
 def data() -> dict[str, torch.Tensor | int]:
     """The 100 years."""
-    return {"years": len(FLOW), "y": torch.tensor(FLOW, dtype=torch.float64)}
+    return {"years": len(FLOW), "y": torch.tensor(FLOW, dtype=torch.float64) / 100.0}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pyro
 import pyro.distributions as dist
 import torch
-from pyro.distributions import constraints
+from pyro.distributions.transforms import OrderedTransform
 
 EXPOSURE = (5.8, 15.0, 21.5, 27.5, 33.5, 39.5, 46.0, 51.5)
 MINERS = [
@@ -24,9 +24,9 @@ MINERS = [
 def ordered_regression(x: torch.Tensor, grades: int, y: torch.Tensor | None = None) -> None:
     """`x`: log years of exposure, `y`: grade from 0, both of shape (miner,)."""
     beta = pyro.sample("beta", dist.Normal(0.0, 2.0))
-    ordered = dist.ImproperUniform(constraints.ordered_vector, (), (grades - 1,))
-    cut = pyro.sample("cut", ordered)
-    pyro.factor("cut_prior", dist.Normal(0.0, 10.0).log_prob(cut).sum(-1))
+    # The first cut and the logarithms of the gaps are normal.
+    normal = dist.Normal(0.0, 2.0).expand([grades - 1]).to_event(1)
+    cut = pyro.sample("cut", dist.TransformedDistribution(normal, OrderedTransform()))
     with pyro.plate("miner", len(x)):
         pyro.sample("y", dist.OrderedLogistic(beta * x, cut), obs=y)
 

@@ -3,7 +3,7 @@
 Source: Moller, Syversveen and Waagepetersen (1998), "Log Gaussian Cox processes",
 Scandinavian Journal of Statistics 25:451-482. The function is written through independent
 normals and the Cholesky factor of its covariance.
-Data: coal-mining disasters per year in Britain, 1851-1961: Jarrett (1979), "A note on the
+Data: coal-mining disasters in Britain in periods of three years, 1851-1961: Jarrett (1979), "A note on the
 intervals between coal-mining disasters", Biometrika 66:191-193.
 """
 
@@ -12,6 +12,10 @@ from __future__ import annotations
 import pyro
 import pyro.distributions as dist
 import torch
+
+from probgen import NUTS
+
+method = NUTS(target_accept=0.95)
 
 DISASTERS = [
     4, 5, 4, 0, 1, 4, 3, 4, 0, 6, 3, 3, 4, 0, 2, 6, 3, 3, 5, 4, 5, 3, 1, 4, 4, 1, 5, 5, 3, 4, 2,
@@ -22,23 +26,23 @@ DISASTERS = [
 
 
 def poisson_gaussian_process(x: torch.Tensor, y: torch.Tensor | None = None) -> None:
-    """`x`: inputs in decades, shape (year,); `y`: counts, shape (year,)."""
-    mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+    """`x`: middles of the periods in decades, shape (period,); `y`: counts, shape (period,)."""
+    mean = pyro.sample("mean", dist.Normal(1.0, 1.0))
     lengthscale = pyro.sample("lengthscale", dist.InverseGamma(5.0, 10.0))
     amplitude = pyro.sample("amplitude", dist.HalfNormal(1.0))
     squares = (x.unsqueeze(-1) - x).square() / lengthscale.square()
-    covariance = amplitude.square() * torch.exp(-0.5 * squares)
-    factor = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(len(x), dtype=x.dtype))
-    year = pyro.plate("year", len(x))
-    with year:
+    correlation = torch.exp(-0.5 * squares) + 1e-6 * torch.eye(len(x), dtype=x.dtype)
+    factor = amplitude * torch.linalg.cholesky(correlation)
+    period = pyro.plate("period", len(x))
+    with period:
         z = pyro.sample("z", dist.Normal(0.0, 1.0))
     rate = (mean + (factor @ z.unsqueeze(-1)).squeeze(-1)).exp()
-    with year:
+    with period:
         pyro.deterministic("rate", rate, event_dim=0)
         pyro.sample("y", dist.Poisson(rate), obs=y)
 
 
 def data() -> dict[str, torch.Tensor]:
-    """The 111 years."""
-    years = torch.arange(len(DISASTERS), dtype=torch.float64)
-    return {"x": years / 10.0, "y": torch.tensor(DISASTERS, dtype=torch.float64)}
+    """The 111 years as 37 periods of three."""
+    y = torch.tensor(DISASTERS, dtype=torch.float64).reshape(-1, 3).sum(1)
+    return {"x": (1.5 + 3.0 * torch.arange(len(y), dtype=torch.float64)) / 10.0, "y": y}

@@ -16,7 +16,7 @@ import torch
 
 from probgen import NUTS
 
-method = NUTS(target_accept=0.9)
+method = NUTS(target_accept=0.95)
 POINTS, INPUTS = 40, 10
 
 

@@ -41,10 +41,11 @@ _EFFORTS = {
     "bold": ("-O3",),
     "normal": ("-O3", "-fno-tree-slp-vectorize"),
     "cautious": ("-O1", "-ftree-loop-vectorize", "-fno-tree-slp-vectorize"),
+    "hasty": ("-O0",),
 }
-# A program with a loop over time becomes one long function, on which -O3 takes minutes for
-# nothing: its loops are short.
-_LONG = 100_000
+# A long function is a program whose steps do not repeat (`roll` makes loops of those that do).
+# On it -O3 takes minutes for nothing, since its loops are short, and in the end -O1 does too.
+_LONG, _VERY_LONG = 100_000, 600_000  # characters
 _MATH_FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -82,7 +83,9 @@ def build(source: str, name: str = "probgen", effort: str = "normal") -> ctypes.
     fails; the message carries the compiler's own words.
     """
     compiler = find_compiler()
-    level = _EFFORTS["cautious" if len(source) > _LONG else effort]
+    if len(source) > _LONG:
+        effort = "hasty" if len(source) > _VERY_LONG else "cautious"
+    level = _EFFORTS[effort]
     text = "\n".join((compiler.fingerprint, *level, source))
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
     with _lock:

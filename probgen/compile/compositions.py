@@ -114,6 +114,19 @@ def _floor_divide(x, y):
     return torch.div(x, y, rounding_mode="floor")
 
 
+def _hard_shrink_backward(grad, x, lambd):
+    return torch.where(torch.abs(x) > lambd, grad, 0.0)
+
+
+def _round_decimals(x, *, decimals):
+    scale = 10.0**decimals
+    return torch.round(x * scale) / scale
+
+
+def _signbit(x):
+    return x < 0
+
+
 # --- along dimensions ------------------------------------------------------------------------
 
 
@@ -196,6 +209,16 @@ def _layer_norm(x, normalized_shape, weight, bias, eps):
     return result if bias is None else result + bias, mean, scale
 
 
+def _group_norm(x, weight, bias, count, channels, size, groups, eps):
+    rows = x.reshape(count, groups, -1)
+    variance, mean = _var_mean(rows, [-1], correction=0)
+    scale = torch.rsqrt(variance + eps)
+    result = ((rows - mean[..., None]) * scale[..., None]).reshape(x.shape)
+    shape = (1, channels, *[1] * (x.dim() - 2))
+    result = result if weight is None else result * weight.reshape(shape)
+    return result if bias is None else result + bias.reshape(shape), mean, scale
+
+
 COMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.conj_physical.default: _same,
     aten.sigmoid_backward.default: _sigmoid_backward,
@@ -238,4 +261,9 @@ COMPOSITIONS: dict[Any, Callable[..., Any]] = {
     aten.var.correction: _var,
     aten.std.correction: _std,
     aten.native_layer_norm.default: _layer_norm,
+    aten.native_group_norm.default: _group_norm,
+    aten.hardshrink_backward.default: _hard_shrink_backward,
+    aten.softshrink_backward.default: _hard_shrink_backward,
+    aten.round.decimals: _round_decimals,
+    aten.signbit.default: _signbit,
 }

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from probgen.compile.ir import Node, View, contiguous_strides
+from probgen.compile.ir import DOUBLE, Node, View, contiguous_strides
 from probgen.compile.loops import LoopNest, SegmentNest
+from probgen.compile.recurrence import Body
+from probgen.compile.roll import roll
 from probgen.compile.schedule import Group, Schedule, schedule
-from probgen.compile.text import address, literal, loops
+from probgen.compile.serial import SerialLoop, earlier, moved
+from probgen.compile.streams import Stream, StreamNest, join_streams
+from probgen.compile.text import address, literal, loops, single_precision
 
 __all__ = ["Emitted", "Output", "emit"]
 
+# Buffers that stay double beside single-precision loops: sums, and what functions are handed.
+_CALLS = ("call",)
+_EXACT = ("input", "loop", "reduce", "scatter", "scan", "carried", *_CALLS)
 # Larger workspaces live on the heap, one per thread.
 _STACK_BYTES = 1 << 18
 _INTERLEAVED_SCAN = 64  # shortest running sum that is worth splitting
@@ -50,6 +57,9 @@ class _Function:
     constants: dict[Any, str] = field(default_factory=dict)
     arrays: list[np.ndarray] = field(default_factory=list)
     placed: dict[Node, Output] = field(default_factory=dict)
+    inner: set[Node] = field(default_factory=set)
+    single: bool = False
+    exact: set[Node] = field(default_factory=set)
 
     # --- names -------------------------------------------------------------------------------
 
@@ -63,8 +73,16 @@ class _Function:
             return f"(q+{node.attributes[0]})"
         if node.kind == "constant":
             if node not in self.constants:
-                self.constants[node] = self.table(node.attributes[0])
+                array = node.attributes[0]
+                self.constants[node] = self.table(
+                    array if node in self.exact else self.stored_as(array)
+                )
             return self.constants[node]
+        if node.kind == "moving":
+            source, offset, step = node.attributes
+            return f"({self.pointer(source)}+{moved(offset, step)})"
+        if node.kind == "carried":
+            return f"(&{earlier(*node.attributes)})"
         return f"(&v{node.serial})" if self.in_register(node) else f"b{node.serial}"
 
     def table(self, array: np.ndarray) -> str:
@@ -72,11 +90,34 @@ class _Function:
         self.arrays.append(array)
         return f"k{len(self.arrays) - 1}"
 
-    def load(self, view: View, index: Sequence[str]) -> str:
-        """A C++ expression for one element of a view."""
+    def real(self, node: Node) -> str:
+        """The type of the elements of a buffer: single precision within loops, if at all."""
+        if not self.single or node.dtype != DOUBLE:
+            return node.dtype
+        if node.kind == "moving":
+            return self.real(node.attributes[0])
+        exact = node in self.exact or node in self.placed or self.in_register(node)
+        return "double" if exact or node.kind in _EXACT else "float"
+
+    def stored_as(self, array: np.ndarray) -> np.ndarray:
+        """Data in the precision in which loops read them."""
+        return array.astype(np.float32) if self.single and array.dtype == np.float64 else array
+
+    def load(self, view: View, index: Sequence[str], single: bool = False) -> str:
+        """A C++ expression for one element of a view, in single precision on wish."""
+        if not single or view.dtype != DOUBLE:
+            return self._load(view, index)
+        if view.literal is not None:
+            return single_precision(self._load(view, index))
+        value = self._load(view, index)
+        return value if self.real(view.node) == "float" else f"float({value})"
+
+    def _load(self, view: View, index: Sequence[str]) -> str:
         number = view.literal
         if number is not None:
             return literal(number, view.dtype)
+        if view.node.kind == "carried":
+            return earlier(*view.node.attributes)
         if view.node.kind not in ("input", "constant") and self.in_register(view.node):
             return f"v{view.node.serial}"
         return f"{self.pointer(view.node)}[{address(view.offset, view.strides, index)}]"
@@ -86,12 +127,18 @@ class _Function:
     def group(self, group: Group) -> str:
         if group.packing is not None:
             return SegmentNest(self, group, group.packing).text()
+        if isinstance(group, Stream):
+            return StreamNest(self, group).text()
         if group.domain is not None:
             return LoopNest(self, group).text()
         node = group.nodes[0]
-        return {"scan": self._scan, "assemble": self._assemble, "call": self._call}[node.kind](
-            node
-        )
+        write = {
+            "scan": self._scan,
+            "assemble": self._assemble,
+            "call": self._call,
+            "loop": lambda node: SerialLoop(self, node).text(),
+        }
+        return write[node.kind](node)
 
     def _scan(self, node: Node) -> str:
         view, operation = node.views[0], node.attributes[0]
@@ -151,15 +198,27 @@ class _Function:
 
     def _call(self, node: Node) -> str:
         name, extra = node.attributes
-        arguments = [f"b{node.serial}", *(self.pointer(v.node) for v in node.views)]
-        return f"{name}({', '.join([*arguments, *map(str, extra)])});"
+        operands = [
+            self.pointer(view.node) + (f"+{view.offset}" if view.offset else "")
+            for view in node.views
+        ]
+        return f"{name}({', '.join([f'b{node.serial}', *operands, *map(str, extra)])});"
+
+    def inside(self, body: Body) -> str:
+        """The loops of one step of a recurrence; they are short, and always double."""
+        self.plan.stored |= body.stored
+        self.inner |= body.stored
+        single, self.single = self.single, False
+        text = "\n".join(self.group(group) for group in body.groups)
+        self.single = single
+        return text
 
     # --- the whole function ------------------------------------------------------------------
 
     def buffers(self) -> str:
         """Declarations of the buffers that are no output."""
         local, text = [], ""
-        for node in sorted(self.plan.stored, key=lambda n: n.serial):
+        for node in sorted(self.plan.stored - self.inner, key=lambda n: n.serial):
             if self.in_register(node):
                 continue
             if node in self.placed:
@@ -169,21 +228,30 @@ class _Function:
                 local.append(node)
         if sum(node.size for node in local) * 8 <= _STACK_BYTES:
             return text + "".join(
-                f"alignas(64) {node.dtype} b{node.serial}[{node.size}];\n" for node in local
+                f"alignas(64) {self.real(node)} b{node.serial}[{node.size}];\n" for node in local
             )
         offset = 0
         pieces = ""
         for node in local:
-            pieces += f"{node.dtype}* __restrict b{node.serial}=({node.dtype}*)(space+{offset});\n"
+            kind = self.real(node)
+            pieces += f"{kind}* __restrict b{node.serial}=({kind}*)(space+{offset});\n"
             offset += (node.size + 7) // 8 * 8
         return text + f"double* const space=probgen::workspace({offset});\n" + pieces
 
 
-def emit(name: str, outputs: Sequence[Output], returned: View | None = None) -> Emitted:
-    """The text of a static inline function computing `outputs` (and returning a scalar)."""
-    views = [output.view for output in outputs] + ([returned] if returned else [])
+def emit(
+    name: str, outputs: Sequence[Output], returned: View | None = None, single: bool = False
+) -> Emitted:
+    """The text of a static inline function computing `outputs` (and returning a scalar).
+
+    With `single`, loops compute in single precision; sums, scalars and outputs stay double.
+    """
+    views = roll([output.view for output in outputs] + ([returned] if returned else []))
+    returned = views[-1] if returned else None
+    outputs = [replace(output, view=view) for output, view in zip(outputs, views, strict=False)]
     plan = schedule(views)
-    function = _Function(plan)
+    plan.groups = join_streams(plan.groups, plan.stored)
+    function = _Function(plan, single=single, exact=_read_by_calls(plan))
     rest = []
     for output in outputs:
         node = output.view.node
@@ -218,6 +286,12 @@ def emit(name: str, outputs: Sequence[Output], returned: View | None = None) -> 
     return Emitted(text, function.arrays)
 
 
+def _read_by_calls(plan: Schedule) -> set[Node]:
+    """Nodes whose buffers are handed to functions of the run-time header."""
+    calls = [node for group in plan.groups for node in group.nodes if node.kind in _CALLS]
+    return {view.node for node in calls for view in node.views}
+
+
 def _row_major(view: View) -> bool:
     kept = [(n, s) for n, s in zip(view.shape, view.strides, strict=True) if n > 1]
     strides = contiguous_strides([n for n, _ in kept])
@@ -229,4 +303,6 @@ def _row_major(view: View) -> bool:
 
 
 def _constant_type(array: np.ndarray) -> str:
+    if array.dtype == np.float32:
+        return "float"
     return {"f": "double", "i": "int", "u": "unsigned char"}[array.dtype.kind]

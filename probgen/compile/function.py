@@ -8,15 +8,18 @@ this package knows that C++ exists.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
-from importlib import resources
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
+from probgen.compile.blas import calls_blas, single_threaded
 from probgen.compile.build import build
+from probgen.compile.data import LARGE
 from probgen.compile.emit import Emitted, Output, emit
 from probgen.compile.ir import View
-from probgen.errors import UnsupportedOperation
+from probgen.compile.runtime import runtime
 
 __all__ = ["CompiledDensity", "CompiledOutputs", "density_source", "outputs_source"]
 
@@ -25,17 +28,20 @@ _ALIGNMENT = 64
 
 
 def density_source(views: Mapping[str, View], inputs: int, precision: str = "float64") -> Emitted:
-    """C++ of `double value_and_grad(q, grad, context)` from the views "value", "grad:i"."""
-    if precision != "float64":
-        raise UnsupportedOperation(f"precision={precision!r} is not compiled")
+    """C++ of `double value_and_grad(q, grad, context)` from the views "value", "grad:i".
+
+    With `precision` "float32" loops compute in single precision; sums, scalars, q and the
+    results stay double.
+    """
     outputs, offset = [], 0
     for i in range(inputs):
         gradient = views[f"grad:{i}"]
         outputs.append(Output(gradient, 0, offset))
         offset += int(np.prod(gradient.shape, dtype=int))
-    emitted = emit("evaluate", outputs, returned=views["value"])
+    single = precision == "float32"
+    emitted = emit("evaluate", outputs, returned=views["value"], single=single)
     text = (
-        _runtime()
+        runtime(emitted.text, single)
         + emitted.text
         + (
             f"{_EXPORT} double value_and_grad(const double* q, double* grad, const void* context)"
@@ -47,21 +53,21 @@ def density_source(views: Mapping[str, View], inputs: int, precision: str = "flo
 
 
 def outputs_source(views: Mapping[str, View], dim: int) -> Emitted:
-    """C++ of `void many(q, n, outs, context)`: every view for each of n rows of q."""
+    """C++ of `void many(q, n, outs, steps, context)`: every view for each of n rows of q.
+
+    Row r of output j is written to outs[j] + r * steps[j].
+    """
     outputs = [Output(view, slot) for slot, view in enumerate(views.values())]
-    sizes = [max(int(np.prod(view.shape, dtype=int)), 1) for view in views.values()]
     emitted = emit("evaluate", outputs)
     count = max(len(outputs), 1)
-    table = ",".join(map(str, sizes)) or "0"
     text = (
-        _runtime()
+        runtime(emitted.text)
         + emitted.text
         + (
             f"{_EXPORT} void many(const double* q,long n,double* const* outs,"
-            "const void* context){"
-            f"static const long sizes[{count}]={{{table}}};"
+            "const long* steps,const void* context){"
             f"for(long r=0;r<n;++r){{double* out[{count}];"
-            f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*sizes[j];"
+            f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*steps[j];"
             f"evaluate(q+r*{dim},out,(const void* const*)context);}}}}\n"
         )
     )
@@ -90,6 +96,9 @@ class CompiledDensity:
         self.dim = dim
         self.source = source.text
         self._context = _Context(source.constants)
+        self._surroundings: Callable[[], AbstractContextManager[None]] = (
+            single_threaded if calls_blas(source.constants) else nullcontext
+        )
         self._library = build(source.text, "density", effort)
         self._function = self._library.value_and_grad
         self._function.restype = ctypes.c_double
@@ -101,7 +110,8 @@ class CompiledDensity:
         """Log density (nats) at `q` (shape (dim,)) and its gradient."""
         point = np.ascontiguousarray(q, dtype=np.float64)
         gradient = np.empty(self.dim)
-        value = self._function(point.ctypes.data, gradient.ctypes.data, self.context)
+        with self._surroundings():
+            value = self._function(point.ctypes.data, gradient.ctypes.data, self.context)
         return value, gradient
 
 
@@ -120,29 +130,42 @@ class CompiledOutputs:
             ctypes.c_long,
             ctypes.c_void_p,
             ctypes.c_void_p,
+            ctypes.c_void_p,
         ]
 
-    def __call__(self, q: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs at every row of `q` (shape (n, dim)): name -> array of shape (n, *shape)."""
-        rows = np.ascontiguousarray(q, dtype=np.float64).reshape(-1, self.dim)
-        results = {name: np.empty((len(rows), *shape)) for name, shape in self.shapes.items()}
-        pointers = (ctypes.c_void_p * max(len(results), 1))(
-            *(array.ctypes.data for array in results.values())
+    def __call__(self, q: np.ndarray, without: Collection[str] = ()) -> dict[str, np.ndarray]:
+        """Outputs at every row of `q` (shape (n, dim)): name -> array of shape (n, *shape).
+
+        Names that begin with one of `without` are left out, and take no memory per row.
+        """
+        rows = np.atleast_2d(np.ascontiguousarray(q, dtype=np.float64))
+        wanted = {name: not name.startswith(tuple(without)) for name in self.shapes}
+        results = {
+            name: np.empty((len(rows) if wanted[name] else 1, *shape))
+            for name, shape in self.shapes.items()
+        }
+        count = max(len(results), 1)
+        pointers = (ctypes.c_void_p * count)(*(a.ctypes.data for a in results.values()))
+        steps = (ctypes.c_long * count)(
+            *(math.prod(shape) if wanted[name] else 0 for name, shape in self.shapes.items())
         )
-        self._function(
-            rows.ctypes.data, len(rows), ctypes.addressof(pointers), self._context.address
-        )
-        return results
+        with single_threaded():
+            self._function(
+                rows.ctypes.data,
+                len(rows),
+                ctypes.addressof(pointers),
+                ctypes.addressof(steps),
+                self._context.address,
+            )
+        return {name: array for name, array in results.items() if wanted[name]}
 
 
 def _aligned(array: np.ndarray) -> np.ndarray:
-    """A copy on a cache-line boundary."""
+    """A copy on a cache-line boundary; `LARGE` data as they are."""
+    if array.size >= LARGE and array.flags.aligned:
+        return array
     memory = np.empty(array.nbytes + _ALIGNMENT, dtype=np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
-
-
-def _runtime() -> str:
-    return resources.files("probgen.compile").joinpath("runtime.hpp").read_text() + "\n"

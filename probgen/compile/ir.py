@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from probgen.compile.data import LARGE, content, in_table_form, strided, varies_along
+
 __all__ = ["DOUBLE", "INT", "LOGICAL", "Graph", "Node", "View", "contiguous_strides"]
 
 DOUBLE, INT, LOGICAL = "double", "int", "unsigned char"
@@ -37,6 +39,9 @@ class Node:
     assemble    writes each view at (offset, strides) of a buffer; `attributes` = (places, base)
     call        a function of the run-time header on contiguous buffers; `attributes` = (name,
                 extra arguments)
+    loop        steps that carry values along (`recurrence`); `attributes` = (body,). In its body
+                "moving" stands for memory that moves on with the step, `attributes` = (node,
+                offset, step), and "carried" for a scalar of an earlier step
     """
 
     kind: str
@@ -130,6 +135,7 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     _known: dict[Any, Node] = field(default_factory=dict)
+    _large: dict[Any, Node] = field(default_factory=dict)  # large data by their memory
 
     def _node(
         self,
@@ -157,20 +163,15 @@ class Graph:
         shape = array.shape
         if array.size == 0:  # nothing is ever read from it
             array = np.zeros((1,) * array.ndim, dtype=array.dtype)
-        varies = [
-            n > 1 and bool((array != array.take([0], d)).any()) for d, n in enumerate(array.shape)
-        ]
-        core = array[tuple(slice(None) if v else 0 for v in varies)]
-        if core.dtype.kind == "f" or (core.dtype != np.bool_ and np.abs(core).max() >= 2**31):
-            core, dtype = core.astype(np.float64), DOUBLE
-        elif core.dtype == np.bool_:
-            core, dtype = core.astype(np.uint8), LOGICAL
-        else:
-            core, dtype = core.astype(np.int32), INT
-        core = np.ascontiguousarray(core)
-        node = self._node("constant", core.shape, dtype, attributes=(core,), key=(core.tobytes(),))
-        steps = iter(contiguous_strides(core.shape))
+        varies = [varies_along(array, d) for d in range(array.ndim)]
+        core = in_table_form(array[tuple(slice(None) if v else 0 for v in varies)])
+        steps = iter(stride // core.itemsize for stride in core.strides)
+        node = self._data(core)
         return View(node, shape, tuple(next(steps) if v else 0 for v in varies))
+
+    def data(self, array: np.ndarray) -> View:
+        """An array that only functions of the run-time header read, as it is in memory."""
+        return _whole(self._data(array))
 
     def number(self, value: float | int | bool) -> View:
         """A scalar constant."""
@@ -181,7 +182,7 @@ class Graph:
         shape = views[0].shape
         varying = [d for d in range(len(shape)) if any(v.strides[d] for v in views)]
         varying = [d for d in varying if shape[d] > 1]
-        order = sorted(varying, key=lambda d: shape[d])
+        order = _reading_order(views, varying)
         domain = [shape[d] for d in order]
         operands = [self._packed(v.restride(domain, [v.strides[d] for d in order])) for v in views]
         node = self._node("pointwise", domain, dtype, operands, (template,))
@@ -281,11 +282,18 @@ class Graph:
         self, name: str, shape: Sequence[int], views: Sequence[View], extra: tuple[int, ...] = ()
     ) -> View:
         """A function of the run-time header: name(out, inputs..., extra...)."""
-        packed = [self.contiguous(view) for view in views]
-        return _whole(self._node("call", shape, DOUBLE, packed, (name, extra)))
+        return self.call_at(name, shape, [self.contiguous(view) for view in views], extra)
+
+    def call_at(
+        self, name: str, shape: Sequence[int], views: Sequence[View], extra: tuple[int, ...]
+    ) -> View:
+        """The same for a function that takes its operands where they are, told by `extra` how."""
+        return _whole(self._node("call", shape, DOUBLE, views, (name, extra)))
 
     def contiguous(self, view: View) -> View:
         """The same elements in a row-major buffer of their own, copied only if need be."""
+        if view.node.kind == "constant" and view.literal is None and all(view.strides):
+            view = self._packed(view)
         whole = view.offset == 0 and view.node.size == math.prod(view.shape)
         if whole and view.strides == contiguous_strides(view.shape):
             return view
@@ -327,15 +335,35 @@ class Graph:
         strides = tuple(next(steps) if v else 0 for v in varying)
         if strides == view.strides and view.offset == 0 and view.node.size == math.prod(packed):
             return view
-        flat = view.node.attributes[0].reshape(-1)
-        index = np.full((), view.offset, dtype=np.int64)
-        for size, stride in zip(view.shape, view.strides, strict=True):
-            index = index[..., None] + (np.arange(size) * stride if stride else np.zeros(1, int))
-        core = np.ascontiguousarray(flat[index].reshape(packed))
-        node = self._node(
-            "constant", packed, view.dtype, attributes=(core,), key=(core.tobytes(),)
-        )
+        node = self._data(strided(view.node.attributes[0], packed, _nonzero(view), view.offset))
         return View(node, view.shape, strides)
+
+    def _data(self, core: np.ndarray) -> Node:
+        """The node of an array that is dense in memory, in whatever order of its dimensions."""
+        dtype = {"f": DOUBLE, "i": INT, "u": LOGICAL}[core.dtype.kind]
+        if core.size < LARGE:
+            return self._node("constant", core.shape, dtype, (), (core,), (content(core),))
+        place = core.__array_interface__["data"][0], core.nbytes, dtype
+        if place not in self._large:
+            core = core.ravel(order="K")
+            node = self._node("constant", core.shape, dtype, (), (core,), (content(core),))
+            self._large[place] = node
+        return self._large[place]
+
+
+def _nonzero(view: View) -> list[int]:
+    return [stride for stride in view.strides if stride]
+
+
+def _reading_order(views: Sequence[View], dims: list[int]) -> list[int]:
+    """Loops from the outermost to the innermost: the longest innermost, where it is vectorised.
+
+    Data that fill the caches are read in the order of their memory, which needs no copy.
+    """
+    for view in views:
+        if view.node.kind == "constant" and view.node.size >= LARGE:
+            return sorted(dims, key=lambda d: (not view.strides[d], -abs(view.strides[d])))
+    return sorted(dims, key=lambda d: views[0].shape[d])
 
 
 def _whole(node: Node) -> View:

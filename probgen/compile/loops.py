@@ -6,14 +6,15 @@ Nests that only reduce (matrix-vector products) are blocked, so that several sum
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probgen.compile.ir import Node, contiguous_strides
+from probgen.compile.ir import DOUBLE, Node, contiguous_strides
 from probgen.compile.schedule import Group
 from probgen.compile.segments import LANES, Packing
-from probgen.compile.text import address, loop
+from probgen.compile.text import address, loop, single_precision
 
 if TYPE_CHECKING:
     from probgen.compile.emit import _Function
@@ -29,6 +30,7 @@ _UPDATE = {
     "min": "{0}=probgen::minimum({0},{1});",
 }
 _COLUMNS = 64  # accumulators of a blocked column sum: eight vector registers
+_ADDS_UP = 1000  # terms: the rounding errors of single-precision sums that long matter
 _ROWS = 4  # rows summed at once in a blocked row sum
 
 
@@ -41,6 +43,7 @@ class LoopNest:
         self.nodes = group.nodes
         self.reduces = [node for node in group.nodes if node.kind == "reduce"]
         self.local = {node for node in group.nodes if node.fusible}
+        self.single = function.single and bool(self.domain)
 
     def text(self) -> str:
         """The whole nest."""
@@ -76,7 +79,12 @@ class LoopNest:
 
     def _open(self, node: Node) -> str:
         name = self._accumulator(node)
-        return f"double {name}={_START[node.attributes[0]]};"
+        return f"{self._total(node)} {name}={_START[node.attributes[0]]};"
+
+    def _total(self, node: Node) -> str:
+        """The type of a reduction's accumulator: double where rounding would add up."""
+        terms = math.prod(self.domain[d] for d in node.attributes[1])
+        return "float" if self.single and terms < _ADDS_UP else "double"
 
     def _accumulator(self, node: Node) -> str:
         return f"v{node.serial}" if node.size == 1 else f"a{node.serial}"
@@ -118,7 +126,7 @@ class LoopNest:
         for node in self.nodes:
             if node.fusible:
                 value = self._value(node, index, suffix)
-                text += f"const {node.dtype} v{node.serial}{suffix}={value};"
+                text += f"const {self._type(node)} v{node.serial}{suffix}={value};"
                 if stores and node in self.function.plan.stored and node.size > 1:
                     place = self._place(node, index)
                     text += f"b{node.serial}[{place}]=v{node.serial}{suffix};"
@@ -135,12 +143,16 @@ class LoopNest:
         view = node.views[position]
         if view.node in self.local and view.whole:
             return f"v{view.node.serial}{suffix}"
-        return self.function.load(view, index)
+        return self.function.load(view, index, self.single)
+
+    def _type(self, node: Node) -> str:
+        return "float" if self.single and node.dtype == DOUBLE else node.dtype
 
     def _value(self, node: Node, index: list[str], suffix: str) -> str:
         if node.kind == "pointwise":
             operands = [self._operand(node, i, index, suffix) for i in range(len(node.views))]
-            return node.attributes[0].format(*operands)
+            template = node.attributes[0]
+            return (single_precision(template) if self.single else template).format(*operands)
         base = node.views[0]
         place = address(base.offset, base.strides, index)
         for i, stride in enumerate(node.attributes[0]):
@@ -186,7 +198,7 @@ class LoopNest:
         body = self._body(["i0", "i1"], stores=False)
         sums, opened, closed = "", "", ""
         for node in self.reduces:
-            opened += f"double a{node.serial}[{width}]={{}};"
+            opened += f"{self._total(node)} a{node.serial}[{width}]={{}};"
             sums += f"a{node.serial}[j]+={self._operand(node, 0, ['i0', 'i1'])};"
             closed += f"b{node.serial}[{start}+j]=a{node.serial}[j];"
         inner = f"{loop('j', width)}{{const long i1={start}+j;{body}{sums}}}"
@@ -209,7 +221,7 @@ class LoopNest:
             inner += self._body(index, suffix, stores=False)
             for node in self.reduces:
                 name = f"a{node.serial}_{row}"
-                opened += f"double {name}=0.0;"
+                opened += f"{self._total(node)} {name}=0.0;"
                 inner += f"{name}+={self._operand(node, 0, index, suffix)};"
                 closed += f"b{node.serial}[{start}+{row}]={name};"
         return f"{opened}{loop('i1', columns, vectorise=True)}{{{inner}}}{closed}"
@@ -225,6 +237,7 @@ class SegmentNest(LoopNest):
     def __init__(self, function: _Function, group: Group, packing: Packing) -> None:
         super().__init__(function, group)
         self.packing = packing
+        self.single = False  # sums in double, whose lanes single precision would not fill
         self.scatters = [node for node in group.nodes if node.kind == "scatter"]
         self.hoisted = [node for node in group.nodes if packing.hoists(node)]
         self.local = {node for node in group.nodes if node.fusible}
@@ -276,8 +289,8 @@ class SegmentNest(LoopNest):
         if not node.fusible:
             return ""
         if node in self.hoisted:
-            return f"const double v{node.serial}=h{node.serial}[j];"
-        return f"const {node.dtype} v{node.serial}={self._value(node, ['i0'], '')};"
+            return f"const {self._type(node)} v{node.serial}=h{node.serial}[j];"
+        return f"const {self._type(node)} v{node.serial}={self._value(node, ['i0'], '')};"
 
     def _operand(self, node: Node, position: int, index: list[str], suffix: str = "") -> str:
         view = node.views[position]

@@ -16,6 +16,7 @@ import torch
 from torch.fx import Graph, Node
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from probgen.compile.data import LARGE
 from probgen.compile.location import program_line
 from probgen.errors import UnsupportedOperation
 
@@ -50,6 +51,7 @@ class Memory:
         self.constants: dict[Node, torch.Tensor] = {}
         self._storages: dict[int, _Storage] = {}
         self._snapshots: dict[tuple, tuple[StorageWeakRef, Node]] = {}
+        self._borrowed: dict[int, list[Node]] = {}  # constants that are no copies, by storage
 
     def traces(self, tensor: torch.Tensor) -> bool:
         """Whether the value of `tensor` depends on the inputs."""
@@ -88,6 +90,7 @@ class Memory:
         if storage is None:
             storage = self._storages[_address(target)] = _storage(target)
             storage.flat = self._constant(_block(target))
+            self.preserve(target)
         if target.is_contiguous() and target.numel() == storage.count:
             storage.first, storage.flat = where, None
         else:
@@ -100,13 +103,22 @@ class Memory:
             storage.first = None
         storage.views = {where: node}
 
+    def preserve(self, tensor: torch.Tensor) -> None:
+        """Copy the constants that live in the memory of `tensor`, which is to be written."""
+        for node in self._borrowed.pop(_address(tensor), ()):
+            self.constants[node] = self.constants[node].clone()
+
     def _constant(self, tensor: torch.Tensor) -> Node:
         """A node for the present value of an untraced tensor."""
         version = -1 if tensor.is_inference() else tensor._version
         key = (_address(tensor), _geometry(tensor), version)
         if key not in self._snapshots:
             node = self.graph.get_attr(f"constant{len(self.constants)}")
-            self.constants[node] = tensor.detach().clone()
+            if tensor.numel() < LARGE:
+                self.constants[node] = tensor.detach().clone()
+            else:
+                self.constants[node] = tensor.detach()
+                self._borrowed.setdefault(key[0], []).append(node)
             self._snapshots[key] = (StorageWeakRef(tensor.untyped_storage()), node)
         return self._snapshots[key][1]
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from probgen.compile.interceptions import INTERCEPTED
+
 __all__ = ["CUMPROD_BACKWARD", "REPLACED"]
 
 _library = torch.library.Library("probgen", "DEF")
@@ -57,4 +59,4 @@ def _cumprod(x: torch.Tensor, dim: int, **options: Any) -> torch.Tensor:
     return _CumulativeProduct.apply(x, dim)
 
 
-REPLACED = {torch.cumprod: _cumprod, torch.Tensor.cumprod: _cumprod}
+REPLACED = {**INTERCEPTED, torch.cumprod: _cumprod, torch.Tensor.cumprod: _cumprod}

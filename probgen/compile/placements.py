@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from probgen.compile.windows import WINDOWS
 
 __all__ = ["PLACEMENTS"]
 
@@ -80,6 +83,112 @@ def _bucketize(x, boundaries, *, out_int32=False, right=False):
     return _searchsorted(boundaries, x, right=right)
 
 
+def _masked_scatter(x, mask, source):
+    where = torch.broadcast_tensors(mask, x)[0]
+    place = where.reshape(-1).long().cumsum(0) - 1
+    chosen = source.reshape(-1)[place.clamp(0, source.numel() - 1)]
+    return torch.where(where, chosen.reshape(where.shape), x.expand(where.shape))
+
+
+def _masked_scatter_backward(grad, mask, sizes):
+    count = math.prod(sizes)
+    where = mask.expand(grad.shape).reshape(-1)
+    place = torch.where(where, where.long().cumsum(0) - 1, count)
+    slopes = torch.where(where, grad.reshape(-1), 0.0)
+    slots = torch.zeros(count + 1, dtype=grad.dtype).index_add(0, place, slopes)
+    return slots[:count].reshape(sizes)
+
+
+def _put(x, index, source, accumulate=False):
+    flat = aten.index_put.default(
+        x.reshape(-1), [index.reshape(-1)], source.reshape(-1), accumulate
+    )
+    return flat.reshape(x.shape)
+
+
+# --- distances ---------------------------------------------------------------------------------
+
+
+def _distance(difference, p):
+    size = torch.abs(difference)
+    if p == 0:
+        return (size != 0).to(size.dtype).sum(-1)
+    if math.isinf(p):
+        return size.amax(-1)
+    return torch.linalg.vector_norm(difference, p, -1)
+
+
+def _distance_slope(grad, difference, p, distance):
+    """Derivative of a distance in its difference; zero where the points are one, as in torch."""
+    if p == 0:
+        return torch.zeros_like(difference)
+    sign, far = torch.sign(difference), distance[..., None]
+    if p == 1:
+        return grad[..., None] * sign
+    if math.isinf(p):
+        return grad[..., None] * sign * (torch.abs(difference) == far)
+    safe = torch.where(far == 0, 1.0, far)
+    slope = sign * torch.pow(torch.abs(difference) / safe, p - 1)
+    return torch.where(far == 0, 0.0, grad[..., None] * slope)
+
+
+def _cdist(a, b, p, compute_mode=None):
+    return _distance(a[..., :, None, :] - b[..., None, :, :], p)
+
+
+def _cdist_backward(grad, a, b, p, distance):
+    difference = a[..., :, None, :] - b[..., None, :, :]
+    return _distance_slope(grad, difference, p, distance).sum(-2)
+
+
+def _pdist(x, p=2):
+    rows, columns = torch.triu_indices(len(x), len(x), 1)
+    return _distance(x[rows] - x[columns], p)
+
+
+def _pdist_backward(grad, x, p, distance):
+    rows, columns = torch.triu_indices(len(x), len(x), 1)
+    slope = _distance_slope(grad, x[rows] - x[columns], p, distance)
+    zeros = torch.zeros(x.shape, dtype=x.dtype)
+    return zeros.index_add(0, rows, slope).index_add(0, columns, -slope)
+
+
+# --- matrices ----------------------------------------------------------------------------------
+
+
+def _addbmm(base, a, b, *, beta=1, alpha=1):
+    return beta * base + alpha * torch.bmm(a, b).sum(0)
+
+
+def _trilinear(a, b, c, expand1, expand2, expand3, sumdim, unroll_dim=1):
+    for dim in expand1:
+        a = a.unsqueeze(dim)
+    for dim in expand2:
+        b = b.unsqueeze(dim)
+    for dim in expand3:
+        c = c.unsqueeze(dim)
+    product = a * b * c
+    return product.sum(sumdim) if sumdim else product
+
+
+def _pinv(a, *, atol=None, rtol=None, hermitian=False):
+    u, values, vh = torch.linalg.svd(a, full_matrices=False)
+    largest = values.amax(-1, keepdim=True)
+    relative = max(a.shape[-2:]) * torch.finfo(a.dtype).eps if rtol is None else rtol
+    if atol is not None and rtol is None:
+        relative = torch.where(torch.as_tensor(atol) > 0, 0.0, relative)
+    limit = torch.as_tensor(relative)[..., None] * largest
+    if atol is not None:
+        limit = torch.maximum(limit, torch.as_tensor(atol, dtype=a.dtype)[..., None])
+    inverse = torch.where(values > limit, 1 / values, 0.0)
+    return (vh.mT * inverse[..., None, :]) @ u.mT
+
+
+def _lu(a, *, pivot=True):
+    factors, pivots, _ = torch.linalg.lu_factor_ex(a)
+    return tuple(torch.lu_unpack(factors, pivots))
+
+
 # --- determinants ----------------------------------------------------------------------------
 
 
@@ -105,6 +214,18 @@ def _slogdet(a):
 
 
 PLACEMENTS: dict[Any, Callable[..., Any]] = {
+    **WINDOWS,
+    aten.masked_scatter.default: _masked_scatter,
+    aten.masked_scatter_backward.default: _masked_scatter_backward,
+    aten.put.default: _put,
+    aten._cdist_forward.default: _cdist,
+    aten._cdist_backward.default: _cdist_backward,
+    aten._pdist_forward.default: _pdist,
+    aten._pdist_backward.default: _pdist_backward,
+    aten.addbmm.default: _addbmm,
+    aten._trilinear.default: _trilinear,
+    aten.linalg_pinv.atol_rtol_tensor: _pinv,
+    aten.linalg_lu.default: _lu,
     aten.repeat.default: _repeat,
     aten.roll.default: _roll,
     aten.trace.default: _trace,

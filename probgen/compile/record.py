@@ -43,6 +43,16 @@ _CHECKS = {aten._linalg_check_errors.default}
 _SIZED_BY_VALUES = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
 
 
+# Which output only says whether a factorisation went well: where it did not, compiled code
+# gives NaN, so that a program's own look at it (`if info.any()`) is settled while it is traced.
+_STATUS = {
+    aten.linalg_cholesky_ex.default: 1,
+    aten.linalg_inv_ex.default: 1,
+    aten.linalg_lu_factor_ex.default: 2,
+    aten._linalg_solve_ex.default: 3,
+}
+
+
 class Recorder(TorchDispatchMode):
     """Records what is computed from the inputs while it is active.
 
@@ -75,8 +85,13 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run `func`, and record it when it touches a traced tensor or draws at random."""
         kwargs = kwargs or {}
+        if func._schema.is_mutable:
+            for target in _written(func, args, kwargs):
+                self.memory.preserve(target)
         if torch.Tag.nondeterministic_seeded in func.tags:
             return self._draw(func, args, kwargs)
+        if func in _CHECKS:
+            return None
         if not any(self.memory.traces(tensor) for tensor in _tensors((args, kwargs))):
             return func(*args, **kwargs)
         if func in _SHAPES_ONLY:
@@ -84,8 +99,8 @@ class Recorder(TorchDispatchMode):
             return result.zero_() if func in _UNWRITTEN else result
         if func in _ALIASES:
             return func(*args, **kwargs)
-        if func in _CHECKS:
-            return None
+        if func is aten.equal.default:
+            return func(*args)  # at a random point, what is equal is so everywhere
         self._refuse_unknowable(func, args)
         if func._schema.is_mutable:
             return self._mutate(func, args, kwargs)
@@ -111,7 +126,7 @@ class Recorder(TorchDispatchMode):
             self.memory.register(result, node)
             return result
         for position, item in enumerate(result):
-            if isinstance(item, torch.Tensor):
+            if isinstance(item, torch.Tensor) and position != _STATUS.get(func):
                 part = self.graph.call_function(operator.getitem, (node, position))
                 self.memory.register(item, part)
         return result

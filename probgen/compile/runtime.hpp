@@ -405,4 +405,98 @@ static inline void lu_solve(double* out, const double* factors, const double* pi
     }
 }
 
+// --- linear algebra by BLAS and LAPACK -------------------------------------------------------
+
+// Routines of Fortran's calling convention, whose addresses come with the constants. Their
+// matrices are column-major: they see the transpose of every row-major buffer.
+struct Routines {
+    void (*gemm)(const char*, const char*, const int*, const int*, const int*, const double*,
+                 const double*, const int*, const double*, const int*, const double*, double*,
+                 const int*);
+    void (*trsm)(const char*, const char*, const char*, const char*, const int*, const int*,
+                 const double*, const double*, const int*, double*, const int*);
+    void (*trsv)(const char*, const char*, const char*, const int*, const double*, const int*,
+                 double*, const int*);
+    void (*potrf)(const char*, const int*, double*, const int*, int*);
+};
+static inline const Routines& routines(const unsigned char* table) {
+    return *reinterpret_cast<const Routines*>(table);
+}
+
+// out = a b for `batch` pairs of n x k and k x m matrices. The next matrix is `step` further, the
+// rows of one (its columns, when it is stored transposed) are `lead` apart.
+static inline void gemm(double* out, const unsigned char* table, const double* a, const double* b,
+                        long batch, int n, int k, int m, long a_step, int a_lead,
+                        bool a_transposed, long b_step, int b_lead, bool b_transposed) {
+    const double one = 1.0, zero = 0.0;
+    const char left = b_transposed ? 'T' : 'N', right = a_transposed ? 'T' : 'N';
+    for (long i = 0; i < batch; ++i)
+        routines(table).gemm(&left, &right, &m, &n, &k, &one, b + i * b_step, &b_lead,
+                             a + i * a_step, &a_lead, &zero, out + i * n * long(m), &m);
+}
+
+// As `cholesky`.
+static inline void cholesky_lapack(double* out, const unsigned char* table, const double* a,
+                                   long batch, int n) {
+    for (long k = 0; k < batch; ++k, out += long(n) * n, a += long(n) * n) {
+        for (long i = 0; i < n; ++i)
+            for (long j = 0; j < n; ++j) out[i * n + j] = j <= i ? a[i * n + j] : 0.0;
+        int failed = 0;
+        routines(table).potrf("U", &n, out, &n, &failed);
+        for (long i = 0; failed && i < n; ++i)
+            for (long j = 0; j <= i; ++j) out[i * n + j] = NAN;
+    }
+}
+
+// Where a triangular matrix is: its columns `lead` apart, or its rows when it is transposed.
+struct Triangle {
+    const double* at;
+    int lead;
+    bool transposed, upper, unit;
+};
+
+// Replaces the m x n matrix x by x inverse(t), all column-major, by halves: products of
+// matrices are faster than any BLAS's triangular solve.
+static inline void divide_right(const Routines& call, double* x, Triangle t, int n, int m) {
+    const char stored = t.upper != t.transposed ? 'U' : 'L', diagonal = t.unit ? 'U' : 'N';
+    const char flip = t.transposed ? 'T' : 'N';
+    const double one = 1.0, minus = -1.0;
+    if (n <= 64) {
+        call.trsm("R", &stored, &flip, &diagonal, &m, &n, &one, t.at, &t.lead, x, &m);
+        return;
+    }
+    const int half = n / 16 * 8, rest = n - half;
+    const long across = long(half) * t.lead;
+    const double* const beside = t.at + (t.upper != t.transposed ? across : half);
+    Triangle second = t;
+    second.at += across + half;
+    double* const later = x + long(half) * m;
+    if (t.upper) {
+        divide_right(call, x, t, half, m);
+        call.gemm("N", &flip, &m, &rest, &half, &minus, x, &m, beside, &t.lead, &one, later, &m);
+        divide_right(call, later, second, rest, m);
+    } else {
+        divide_right(call, later, second, rest, m);
+        call.gemm("N", &flip, &m, &half, &rest, &minus, later, &m, beside, &t.lead, &one, x, &m);
+        divide_right(call, x, t, half, m);
+    }
+}
+
+// As `solve_triangular`, the matrices placed as in `gemm`.
+static inline void solve_triangular_blas(double* out, const unsigned char* table, const double* a,
+                                         const double* b, long batch, int n, int m, long step,
+                                         int lead, bool transposed, bool upper, bool unit) {
+    const int next = 1;
+    const char stored = upper == transposed ? 'U' : 'L', diagonal = unit ? 'U' : 'N';
+    const char flip = transposed ? 'N' : 'T';
+    for (long i = 0; i < batch * n * m; ++i) out[i] = b[i];
+    for (long i = 0; i < batch; ++i, out += long(n) * m) {
+        const double* const at = a + i * step;
+        if (m == 1)
+            routines(table).trsv(&stored, &flip, &diagonal, &n, at, &lead, out, &next);
+        else
+            divide_right(routines(table), out, {at, lead, transposed, !upper, unit}, n, m);
+    }
+}
+
 }  // namespace probgen

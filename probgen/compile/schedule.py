@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from probgen.compile.ir import Node, View
 from probgen.compile.segments import Packing, plan_packing
 
-__all__ = ["Group", "Schedule", "schedule"]
+__all__ = ["Group", "Schedule", "needed", "schedule"]
 
 _LOOPS = ("pointwise", "gather", "reduce", "scatter")
+_GIVEN = ("input", "constant", "moving", "carried")  # not computed in the loops scheduled here
 
 
 @dataclass
@@ -40,8 +41,8 @@ def schedule(outputs: Sequence[View]) -> Schedule:
     groups: list[Group] = []
     place: dict[Node, int] = {}
     stored: set[Node] = {view.node for view in outputs}
-    for node in _needed(outputs):
-        if node.kind in ("input", "constant"):
+    for node in needed(outputs):
+        if node.kind in _GIVEN:
             continue
         earliest = 0
         for view in node.views:
@@ -96,7 +97,8 @@ def _join(groups: list[Group], node: Node, earliest: int) -> int:
     return len(groups) - 1
 
 
-def _needed(outputs: Sequence[View]) -> list[Node]:
+def needed(outputs: Sequence[View]) -> list[Node]:
+    """All nodes that `outputs` depend on, each after what it reads."""
     seen: set[Node] = set()
     pending = [view.node for view in outputs]
     while pending:

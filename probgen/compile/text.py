@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
-__all__ = ["address", "literal", "loop", "loops"]
+__all__ = ["address", "literal", "loop", "loops", "single_precision"]
 
+_REAL_NUMBER = re.compile(r"(?<![\w.])(\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+)(?![\w.])")
 _UNROLLED = 16  # longer loops are never unrolled as a whole
 
 
@@ -47,3 +49,8 @@ def loop(name: str, size: int | str, nested: bool = True, vectorise: bool = Fals
 def loops(shape: Sequence[int], body: str) -> str:
     """`body` inside one loop per dimension."""
     return "".join(loop(f"i{d}", n, nested=d > 0) for d, n in enumerate(shape)) + body
+
+
+def single_precision(expression: str) -> str:
+    """A C++ expression of real numbers with its own numbers in single precision."""
+    return _REAL_NUMBER.sub(r"\1f", expression.replace("double(", "float("))

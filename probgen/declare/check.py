@@ -12,6 +12,7 @@ from typing import Any
 
 from probgen.declare.checks.declaration import declaration_problems
 from probgen.declare.checks.density import density_problems
+from probgen.declare.checks.discrete import discrete_problems, discrete_remarks, endless_sites
 from probgen.declare.checks.observed import observed_problems
 from probgen.declare.checks.points import evaluated_points
 from probgen.declare.checks.problem import Problem, error
@@ -81,11 +82,15 @@ def _run(program: Program, report: CheckReport, seed: int) -> None:
     if not reading.failed:
         traces += prior_traces(program, seed)
         problems += change_problems(program, traces)
+    problems += (
+        discrete_problems(program) if report.ok else endless_sites(program.model, traces[0])
+    )
     if not report.ok:
         known = _sites(report.errors)  # values of a wrong shape fit no support
         given = {name: value for name, value in program.observed.items() if name not in known}
         problems += observed_problems(given, traces)
         return
+    report.remarks += discrete_remarks(program)
     points = evaluated_points(program, seed)
     usable = [point for point in points if point.trace is not None]
     traces += [point.trace for point in usable]

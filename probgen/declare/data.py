@@ -10,6 +10,7 @@ import difflib
 import functools
 import inspect
 import numbers
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -20,9 +21,14 @@ from probgen.errors import DataError
 
 __all__ = ["as_tensors", "check_names", "name_errors", "name_of", "not_a_mapping"]
 
+_SHARED = 1 << 18  # elements from which on an array is used in place
+
 
 def as_tensors(data: Mapping[str, Any] | None) -> dict[str, Any]:
     """Every array-like value of `data` as a tensor: floats in float64, integers in int64.
+
+    Small arrays are copied. Those of a quarter million elements or more that already have that
+    type are read where they are: leave them alone until the inference is done.
 
     Raises `DataError` naming the variable when a value holds text or ragged lists.
     """
@@ -65,15 +71,24 @@ def _array_to_tensor(name: str, value: Any) -> torch.Tensor:
     if array.dtype.kind == "O":
         array = _plain_numbers(array)
     if array.dtype.kind == "f":
-        return torch.from_numpy(np.array(array, dtype=np.float64))
+        return _as_type(array, np.float64)
     if array.dtype.kind in "iu":
-        return torch.from_numpy(np.array(array, dtype=np.int64))
+        return _as_type(array, np.int64)
     if array.dtype.kind == "b":
-        return torch.from_numpy(np.array(array))
+        return _as_type(array, np.bool_)
     raise DataError(
         f"data[{name!r}] holds {array.dtype} values; the program needs numbers. "
         "Code categories as integers, for instance with pandas.factorize."
     )
+
+
+def _as_type(array: np.ndarray, dtype: type) -> torch.Tensor:
+    fits = array.flags.aligned and array.flags.forc
+    if array.size < _SHARED or array.dtype != dtype or not fits:
+        return torch.from_numpy(np.array(array, dtype=dtype))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of memory that is read-only: nobody writes to it
+        return torch.from_numpy(array)
 
 
 def _plain_numbers(array: np.ndarray) -> np.ndarray:
@@ -146,6 +161,8 @@ def _with_signature(model: Any) -> Any:
         return model.forward
     if _is_handler(model):
         return _with_signature(model.fn)
+    if inspect.ismethod(model):  # whose first argument is given already
+        return model
     if hasattr(model, "__wrapped__") and not hasattr(model, "__signature__"):
         return _with_signature(model.__wrapped__)
     return model

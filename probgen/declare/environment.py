@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 import pyro
 import torch
+from pyro.distributions import hmm
+from pyro.distributions.transforms import discrete_cosine
 from pyro.poutine.indep_messenger import IndepMessenger
 from pyro.poutine.messenger import Messenger
 from torch.overrides import TorchFunctionMode
+
+from probgen.declare.cosine import dct, idct
 
 __all__ = [
     "DoublePrecision",
@@ -30,6 +34,9 @@ __all__ = [
 
 _LOW_PRECISION = (torch.float32, torch.float16, torch.bfloat16)
 _NARROWING = ("float", "half", "bfloat16")
+# A copy of a widened temporary would be kept under the temporary's address, which is soon
+# another tensor's.
+_KEPT = ("__get__", "__set__", "requires_grad_", "detach", "__deepcopy__")
 
 
 class DoublePrecision(TorchFunctionMode):
@@ -51,7 +58,7 @@ class DoublePrecision(TorchFunctionMode):
         if name in _NARROWING and args and isinstance(args[0], torch.Tensor):
             self.widened = True
             return args[0].double()
-        if name in ("__get__", "__set__", "requires_grad_", "detach"):
+        if name in _KEPT:
             return func(*args, **kwargs)
         in_place = name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
         kept = args[:1] if in_place else ()
@@ -127,10 +134,11 @@ def _other_random_states(seed: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def tracing() -> Iterator[None]:
-    """Validation off everywhere, also in distributions built with `validate_args=True`.
+    """Everything in a form that a tracer can follow, and with validation off.
 
-    Validation asks for the truth value of tensors, which no tracer can follow, and costs more
-    than the density itself; the declaration is validated once before.
+    Validation asks for the truth value of tensors, also in distributions that were built with
+    it on, and costs more than the density itself; the declaration is validated once before.
+    Attention is computed by its definition, cosine transforms by a matrix.
     """
     Distribution = torch.distributions.Distribution
     build, iterate = Distribution.__init__, IndepMessenger.__iter__
@@ -144,14 +152,40 @@ def tracing() -> Iterator[None]:
             self._indices = range(self.size)
         yield from iterate(self)
 
-    with pyro.validation_enabled(False):
-        Distribution.__init__ = build_unchecked  # type: ignore[method-assign]
-        IndepMessenger.__iter__ = iterate_integers  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            Distribution.__init__ = build  # type: ignore[method-assign]
-            IndepMessenger.__iter__ = iterate  # type: ignore[method-assign]
+    with pyro.validation_enabled(False), contextlib.ExitStack() as replaced:
+        replaced.enter_context(_attribute(Distribution, "__init__", build_unchecked))
+        replaced.enter_context(_attribute(IndepMessenger, "__iter__", iterate_integers))
+        for kind in (Distribution, hmm.HiddenMarkovModel):
+            replaced.enter_context(_attribute(kind, "_validate_sample", _accept))
+        for name, transform in (("dct", dct), ("idct", idct)):
+            replaced.enter_context(_attribute(discrete_cosine, name, transform))
+        replaced.enter_context(_plain_attention())
+        yield
+
+
+def _accept(distribution: Any, value: Any) -> None:
+    """In place of a distribution's look at a value."""
+
+
+@contextlib.contextmanager
+def _attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Attention as matrix products: the fused kernel has one derivative only, and no rule."""
+    fused = torch.backends.cuda.flash_sdp_enabled()  # on the processor, too
+    torch.backends.cuda.enable_flash_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_flash_sdp(fused)
 
 
 @contextlib.contextmanager

@@ -7,16 +7,22 @@ these around every run.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import torch
 from pyro import distributions as dist
 from pyro.poutine.messenger import Messenger
-from torch.distributions import biject_to, constraints
+from torch.distributions import constraints
 
+from probgen.declare.bijections import bijection
 from probgen.declare.sites import is_latent, sample_sites, site_kind
-from probgen.declare.supports import continuous_support, label, support_words
+from probgen.declare.supports import (
+    is_discrete,
+    label,
+    support_of,
+    support_words,
+)
 from probgen.errors import ModelError
 
 __all__ = [
@@ -39,7 +45,8 @@ class PlacePrior(Messenger):
         if not is_latent(msg):
             return
         try:
-            msg["value"] = msg["fn"].sample()
+            # Pyro's wrapper for zuko can be called, but has no `sample`.
+            msg["value"] = getattr(msg["fn"], "sample", msg["fn"])().detach()
         except NotImplementedError:
             msg["value"] = near_origin(msg["fn"])
         msg["done"] = True
@@ -90,16 +97,25 @@ class ReadUnconstrained(PlacePrior):
             msg["done"] = True
         else:
             super()._pyro_sample(msg)
-        support = continuous_support(msg["fn"].support)
-        self.unconstrained[name] = biject_to(support).inv(msg["value"])
+        if is_discrete(support_of(msg["fn"])):
+            return
+        self.unconstrained[name] = bijection(support_of(msg["fn"])).inv(msg["value"])
 
 
 class PlaceUnconstrained(Messenger):
-    """Sets latent sites from unconstrained values and sums the log Jacobians."""
+    """Sets latent sites from unconstrained values and sums the log Jacobians.
 
-    def __init__(self, unconstrained: Mapping[str, torch.Tensor]) -> None:
+    `discrete` gives the value of a discrete latent site for its message.
+    """
+
+    def __init__(
+        self,
+        unconstrained: Mapping[str, torch.Tensor],
+        discrete: Callable[[Mapping[str, Any]], torch.Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.unconstrained = unconstrained
+        self.discrete = discrete
         self.log_jacobian: list[torch.Tensor] = []
         self.placed: set[str] = set()
         self.given: set[str] = set()
@@ -108,12 +124,14 @@ class PlaceUnconstrained(Messenger):
         if not is_latent(msg):
             self.given.add(msg["name"])
             return
-        name = msg["name"]
+        name, support = msg["name"], support_of(msg["fn"])
+        if self.discrete is not None and is_discrete(support):
+            msg["value"], msg["done"] = self.discrete(msg), True
+            return
         if name not in self.unconstrained:
             raise ModelError(sites_change(name, "was not in the first run of the program"))
         value = self.unconstrained[name]
-        support = msg["fn"].support
-        transform = biject_to(continuous_support(support))
+        transform = bijection(support)
         msg["value"] = transform(value)
         msg["done"] = True
         self.placed.add(name)
@@ -196,7 +214,7 @@ def is_imputed(message: Mapping[str, Any], others: Container[str]) -> bool:
 
 def near_origin(distribution: Any) -> torch.Tensor:
     """A value of a distribution that is close to zero on the unconstrained scale."""
-    transform = biject_to(continuous_support(distribution.support))
+    transform = bijection(support_of(distribution))
     shape = transform.inverse_shape(distribution.shape())
     return transform(torch.rand(shape) - 0.5)
 
@@ -237,10 +255,11 @@ def _given_value(name: str, value: Any, distribution: Any) -> torch.Tensor:
             f"The value given for site {name!r} has shape {tuple(tensor.shape)}, the site has "
             f"shape {tuple(distribution.shape())}."
         ) from error
-    if not bool(distribution.support.check(tensor).all()):
+    support = support_of(distribution)
+    if not bool(support.check(tensor).all()):
         raise ModelError(
             f"The value given for site {name!r} lies outside the support of "
-            f"{label(distribution)} ({support_words(distribution.support)})."
+            f"{label(distribution)} ({support_words(support)})."
         )
     return tensor
 

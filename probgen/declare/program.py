@@ -19,7 +19,7 @@ from probgen.declare.checks.failure import failure
 from probgen.declare.checks.observed import observed_problems, support_moves
 from probgen.declare.checks.parameters import parameter_problems
 from probgen.declare.checks.problem import Problem, error, raise_errors
-from probgen.declare.checks.structure import structure_problems
+from probgen.declare.checks.structure import structure_problems, unusable_support
 from probgen.declare.data import as_tensors, check_names
 from probgen.declare.environment import double_precision, isolated, tracing, validating
 from probgen.declare.evaluation import Evaluation, Program
@@ -93,7 +93,7 @@ def read(program: Program, seed: int = 0) -> Reading:
         reading.trace, reading.problems = _first_run(program)
         if reading.trace is not None:
             reading.problems += structure_problems(reading.trace)
-            _describe(program, reading.trace)
+            reading.problems += _describe(program, reading.trace)
         if not reading.failed:
             reading.problems += _impossible_values(reading)
         if not reading.failed:
@@ -158,9 +158,15 @@ class _Inspect(PlacePrior):
         self.handler._pyro_sample(msg)
 
 
-def _describe(program: Program, trace: Any) -> None:
+def _describe(program: Program, trace: Any) -> list[Problem]:
+    """Fill in the sites and plates of a program; what a support's own map cannot do is a fault."""
+    problems = []
     for name, message in sample_sites(trace):
-        site = program.sites[name] = describe_site(name, message)
+        try:
+            site = program.sites[name] = describe_site(name, message)
+        except Exception as raised:
+            problems.append(unusable_support(name, message["fn"], raised))
+            continue
         if site.kind == "observed":
             program.observed[name] = message["value"].detach()
         for frame in message["cond_indep_stack"]:
@@ -168,6 +174,7 @@ def _describe(program: Program, trace: Any) -> None:
             if size < 0 and frame.name in site.plates:  # a plate without a size
                 size = site.shape[site.plates.index(frame.name)]
             program.plates.setdefault(frame.name, Plate(frame.name, size))
+    return problems
 
 
 def _impossible_values(reading: Reading) -> list[Problem]:
@@ -217,6 +224,9 @@ def _hidden_randomness(reading: Reading, again: Any) -> Iterator[Problem]:
             again.compute_log_prob()
         except ValueError:
             return  # validation asked for by the program itself; `check` looks at the values
+        except Exception as raised:  # a density that is known for fresh draws alone
+            yield failure(reading.program.model, raised)
+            return
     before = {name: message["log_prob_sum"] for name, message in sample_sites(reading.trace)}
     after = {name: message["log_prob_sum"] for name, message in sample_sites(again)}
     for name in [*before, *(name for name in after if name not in before)]:

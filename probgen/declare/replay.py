@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from probgen.declare.discrete.scalars import index_by_scalars
 from probgen.declare.environment import double_precision, isolated, tracing
 from probgen.declare.program import (
     PlacePrior,
@@ -63,7 +64,7 @@ def simulate(
             drawn[name] = message["value"]
         return drawn
 
-    with tracing(), double_precision(), isolated(seed), torch.no_grad():
+    with tracing(), double_precision(), isolated(seed), torch.no_grad(), index_by_scalars():
         run({name: value[0] for name, value in rows.items()} if count else {})
         values = _together(run, rows, chunk) or _one_by_one(run, rows, count)
     return {name: (site, values[name]) for name, site in sites.items() if name in values}

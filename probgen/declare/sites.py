@@ -12,11 +12,9 @@ from typing import Any
 
 import pyro.distributions as dist
 import torch
-from torch.distributions import biject_to
 
+from probgen.declare.bijections import bijection, has_bijection
 from probgen.declare.supports import (
-    continuous_support,
-    has_transform,
     is_discrete,
     label,
     support_of,
@@ -123,8 +121,8 @@ def describe_site(name: str, message: Mapping[str, Any]) -> Site:
     support = support_of(distribution) if kind in ("latent", "observed") else None
     discrete = is_discrete(support)
     unconstrained: tuple[int, ...] = ()
-    if kind == "latent" and not discrete and has_transform(support):
-        transform = biject_to(continuous_support(support))
+    if kind == "latent" and not discrete and has_bijection(support):
+        transform = bijection(support)
         # Not transform.inverse_shape: in torch that imports a second's worth of compiler.
         with torch.no_grad():
             unconstrained = tuple(transform.inv(message["value"].detach()).shape)

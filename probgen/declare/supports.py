@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 from pyro import distributions as dist
-from torch.distributions import biject_to, constraints
+from torch.distributions import constraints
 
 __all__ = [
     "continuous_support",
-    "has_transform",
     "is_discrete",
     "label",
     "support_of",
@@ -71,7 +70,19 @@ def support_of(distribution: Any) -> Any:
     try:
         return distribution.support
     except (NotImplementedError, AttributeError):
+        return _inner_support(distribution)
+
+
+def _inner_support(distribution: Any) -> Any:
+    """The support behind Pyro's wrapper for zuko, whose flows say where they map from."""
+    inner = getattr(distribution, "dist", None)
+    if isinstance(inner, torch.distributions.Distribution):
+        return support_of(inner)
+    domain = getattr(getattr(distribution, "transform", None), "domain", None)
+    if not isinstance(domain, constraints.Constraint):
         return None
+    missing = len(distribution.event_shape) - domain.event_dim
+    return constraints.independent(domain, missing) if missing > 0 else domain
 
 
 def continuous_support(support: Any) -> Any:
@@ -83,14 +94,6 @@ def continuous_support(support: Any) -> Any:
         if inner is not support.base_constraint:
             return constraints.independent(inner, support.reinterpreted_batch_ndims)
     return support
-
-
-def has_transform(support: Any) -> bool:
-    """Whether there is a smooth map between the support and the real line."""
-    try:
-        return support is not None and biject_to(continuous_support(support)) is not None
-    except NotImplementedError:
-        return False
 
 
 def is_discrete(support: Any) -> bool:

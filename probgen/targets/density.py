@@ -1,38 +1,37 @@
 """A Pyro program as a density over flat unconstrained vectors: what HMC and its kin sample.
 
-`compile_density` traces the program once, compiles its log density with the gradient to native
-code, checks it against the program itself at several points, and falls back to evaluating the
-program eagerly, behind the same interface, saying why. Draws are turned back into constrained
-values, deterministic sites, pointwise log likelihoods and log priors by `outputs`.
+`compile_density` traces the program once and hands it to the first backend that can serve:
+native code, torch over the traced graph, or the program itself. Compiled backends are checked
+against the program at several points. Draws are turned back into constrained values,
+deterministic sites, pointwise log likelihoods and log priors by `outputs`.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from probgen.compile.function import (
-    CompiledDensity,
-    CompiledOutputs,
-    density_source,
-    outputs_source,
-)
-from probgen.compile.lower import lower
-from probgen.compile.trace import trace_with_gradient
+from probgen.compile.function import CompiledDensity, CompiledOutputs
+from probgen.compile.trace import TracedGraph, trace_with_gradient
 from probgen.declare.program import Evaluation, Program, Site
-from probgen.errors import BuildError, ModelError, UnsupportedOperation
+from probgen.errors import BuildError, OptionError, UnsupportedOperation
+from probgen.targets import checked, eager
+from probgen.targets.checked import disagreement
+from probgen.targets.eager import flatten
+from probgen.targets.native import build_native
+from probgen.targets.traced import TracedDensity
 
-__all__ = ["Density", "EagerDensityWarning", "compile_density"]
+__all__ = ["Density", "EagerDensityWarning", "compile_density", "disagreement", "flatten"]
 
-_CHECKED_POINTS = 3
-_TOLERANCE = 1e-8
+_BACKENDS = ("auto", "native", "torch", "eager")
+_PRECISIONS = ("float64", "float32")
 
 
 class EagerDensityWarning(UserWarning):
@@ -43,9 +42,10 @@ class EagerDensityWarning(UserWarning):
 class Density:
     """Log density (nats) of a conditioned program over its unconstrained latent values.
 
-    `dim` is the length of the flat vector, `latents` the sites in its order, `backend`
-    "native" or "eager" and `reason` why it is eager. `native` has the integers `.address` and
-    `.context` that a native sampler calls; it is None when eager.
+    `dim` is the length of the flat vector, `latents` the sites in its order, `backend` "native",
+    "torch" or "eager" and `reason` why it is not native. `native` has the integers `.address`
+    and `.context` that a native sampler calls, `traced` is the graph that torch evaluates; each
+    is None unless it serves. `operations` counts the operations of the traced graph.
     """
 
     program: Program
@@ -57,12 +57,20 @@ class Density:
     device: str = "cpu"
     seconds_trace: float = 0.0
     seconds_compile: float = 0.0
+    traced: TracedDensity | None = None
+    operations: int = 0
     _outputs: Future[CompiledOutputs] | None = field(default=None, repr=False)
 
     @property
     def dim(self) -> int:
         """Length of the unconstrained vector."""
-        return sum(_size(site.unconstrained_shape) for site in self.latents)
+        return sum(eager.size(site.unconstrained_shape) for site in self.latents)
+
+    @property
+    def source(self) -> str:
+        """What is evaluated, as text: C++, the Python of the traced graph, or nothing."""
+        compiled = self.native or self.traced
+        return compiled.source if compiled else ""
 
     @property
     def coordinate_names(self) -> list[str]:
@@ -82,57 +90,57 @@ class Density:
         """Unconstrained vectors (..., dim) as one array per latent site."""
         parts, start = {}, 0
         for site in self.latents:
-            stop = start + _size(site.unconstrained_shape)
+            stop = start + eager.size(site.unconstrained_shape)
             parts[site.name] = q[..., start:stop].reshape(q.shape[:-1] + site.unconstrained_shape)
             start = stop
         return parts
 
     def value_and_grad(self, q: np.ndarray) -> tuple[float, np.ndarray]:
         """Log density at `q` (shape (dim,)) and its gradient."""
-        return self.native.value_and_grad(q) if self.native else self.eager_value_and_grad(q)
+        compiled = self.native or self.traced
+        return compiled.value_and_grad(q) if compiled else self.eager_value_and_grad(q)
 
     def eager_value_and_grad(self, q: np.ndarray) -> tuple[float, np.ndarray]:
         """The same from the program itself, by autograd; failed factorisations give NaN."""
-        leaves = self._leaves(q)
-        try:
-            with torch.enable_grad():
-                value = self.program.evaluate(self._named(leaves)).log_density
-            if not value.requires_grad:
-                return value.item(), np.zeros(self.dim)
-            gradients = torch.autograd.grad(
-                value, leaves, allow_unused=True, materialize_grads=True
-            )
-        except torch.linalg.LinAlgError:
-            return float("nan"), np.full(self.dim, np.nan)
-        return value.item(), np.concatenate([g.reshape(-1).numpy(force=True) for g in gradients])
+        return eager.value_and_grad(self.program, self.latents, q)
 
     def evaluate(self, q: np.ndarray) -> Evaluation:
         """The program evaluated eagerly at one unconstrained vector, without gradient."""
         with torch.no_grad():
-            return self.program.evaluate(self._named(self._leaves(q, False)))
+            leaves = eager.leaves_of(self.latents, q, gradient=False)
+            return self.program.evaluate(self._named(leaves))
 
-    def outputs(self, q: np.ndarray) -> dict[str, np.ndarray]:
+    def outputs(self, q: np.ndarray, without: Collection[str] = ()) -> dict[str, np.ndarray]:
         """What the program computes at every row of `q` (n, dim).
 
         Keys are "latent:NAME", "deterministic:NAME", "log_likelihood:NAME" (one value per
-        observation) and "log_prior:NAME"; arrays have shape (n, *shape of the site).
+        observation) and "log_prior:NAME"; arrays have shape (n, *shape of the site). Keys that
+        begin with one of `without` are left out.
         """
         if self._outputs is not None:
-            return self._outputs.result()(q)
-        rows = [flatten(self.evaluate(row)) for row in np.atleast_2d(q)]
-        if not rows:
-            rows = [flatten(self.evaluate(np.zeros(self.dim)))]
-            return {name: value.numpy()[None][:0] for name, value in rows[0].items()}
-        return {name: np.stack([row[name].numpy() for row in rows]) for name in rows[0]}
+            return self._outputs.result()(q, without)
+        if self.traced is not None:
+            return self.traced.outputs(q, without)
+        points = np.atleast_2d(q)
+        rows = [flatten(self.evaluate(row)) for row in points]
+        rows = rows or [flatten(self.evaluate(np.zeros(self.dim)))]
+        return {
+            name: np.stack([row[name].numpy() for row in rows])[: len(points)]
+            for name in rows[0]
+            if not name.startswith(tuple(without))
+        }
 
-    def _leaves(self, q: np.ndarray, gradient: bool = True) -> list[torch.Tensor]:
-        flat = torch.from_numpy(np.array(q, dtype=np.float64))
-        sizes = [_size(site.unconstrained_shape) for site in self.latents]
-        pieces = torch.split(flat, sizes) if sizes else ()
-        return [
-            piece.reshape(site.unconstrained_shape).detach().requires_grad_(gradient)
-            for piece, site in zip(pieces, self.latents, strict=True)
-        ]
+    def trace(self) -> TracedGraph:
+        """The graph of log density, gradient and outputs; `UnsupportedOperation` without one."""
+
+        def function(*leaves: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            evaluation = self.program.evaluate_inside(self._named(leaves))
+            return evaluation.log_density, flatten(evaluation)
+
+        example = checked.points(self.dim, 1)[0]
+        with self.program.environment():
+            leaves = eager.leaves_of(self.latents, example, gradient=False)
+            return trace_with_gradient(function, leaves)
 
     def _named(self, leaves: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
         return dict(zip((site.name for site in self.latents), leaves, strict=True))
@@ -141,133 +149,105 @@ class Density:
 def compile_density(
     program: Program, backend: str = "auto", precision: str = "float64", device: str = "cpu"
 ) -> Density:
-    """The density of a program; `backend` "auto" (native if possible), "native" or "eager".
+    """The density of a program.
 
-    `precision` "float32" computes value and gradient in single precision inside (native only);
-    coordinates, draws and outputs stay double.
+    `backend` "auto" takes native code where there is a compiler and a rule for every operation,
+    else torch over the traced graph, else, with an `EagerDensityWarning`, the program itself;
+    "native", "torch" and "eager" insist. On a `device` other than "cpu" torch serves.
+    `precision` "float32" computes value and gradient in single precision inside; coordinates,
+    draws and outputs stay double. Where that is too coarse, double is used, and `reason` says so.
 
-    Raises `ModelError` when a latent site is discrete, and, for backend="native", the reason
-    why there is no native code.
+    Raises `ModelError` when a discrete site cannot be summed out, `OptionError` for unknown
+    options, and, for a backend that was insisted on, the reason why it cannot serve.
     """
-    density = Density(program, _continuous_latents(program), precision=precision, device=device)
-    if backend == "eager":
-        density.reason = "backend='eager' was asked for"
-        return density
-    try:
-        _compile(density)
-    except (UnsupportedOperation, BuildError) as error:
-        if backend == "native":
-            raise
-        density.reason = str(error)
-        density.native, density._outputs, density.backend = None, None, "eager"
+    _check_options(backend, precision, device)
+    density = _compiled(program, backend, precision, device)
+    if density.backend == "eager" and precision == "float32" and backend != "eager":
+        note = f"Double precision is used, since in single precision {density.reason}"
+        density = _compiled(program, backend, "float64", device)
+        density.reason = " ".join(filter(None, (density.reason, note)))
+    if density.backend == "eager" and backend != "eager":
         warnings.warn(
             f"The density of {program.name!r} is evaluated by the Pyro program itself, about a "
-            f"hundred times slower than compiled code, because {_lower_first(str(error))}",
+            f"hundred times slower than compiled code, because {_lower_first(density.reason)}",
             EagerDensityWarning,
             stacklevel=3,
         )
     return density
 
 
-def flatten(evaluation: Evaluation) -> dict[str, torch.Tensor]:
-    """The parts of an evaluation under the names that `Density.outputs` gives them."""
-    groups: dict[str, dict[str, torch.Tensor]] = {
-        "latent": evaluation.latent,
-        "deterministic": evaluation.deterministic,
-        "log_likelihood": evaluation.log_likelihood,
-        "log_prior": evaluation.log_prior,
-    }
-    return {
-        f"{group}:{name}": value if value.dtype == torch.float64 else value.double()
-        for group, sites in groups.items()
-        for name, value in sites.items()
-    }
+def _compiled(program: Program, backend: str, precision: str, device: str) -> Density:
+    density = Density(program, _continuous_latents(program), precision=precision, device=device)
+    if backend == "eager":
+        return _eager(density, "backend='eager' was asked for")
+    started = time.perf_counter()
+    try:
+        traced = density.trace()
+        density.seconds_trace = time.perf_counter() - started
+        density.operations = sum(node.op == "call_function" for node in traced.graph.nodes)
+        _build(density, traced, backend)
+    except UnsupportedOperation as error:
+        if backend != "auto":
+            raise
+        return _eager(density, str(error))
+    density.seconds_compile = time.perf_counter() - started - density.seconds_trace
+    return density
+
+
+def _build(density: Density, traced: TracedGraph, backend: str) -> None:
+    """Native code or, unless that is insisted on, torch; raises `UnsupportedOperation`."""
+    if density.device != "cpu":
+        density.reason = f"native code does not run on {density.device!r}"
+    if backend == "torch":
+        density.reason = "backend='torch' was asked for"
+    if not density.reason:
+        try:
+            build_native(density, traced)
+            return
+        except (UnsupportedOperation, BuildError) as error:
+            if backend == "native":
+                raise
+            density.reason = str(error)
+            density.native, density._outputs = None, None
+    density.traced = TracedDensity(traced, density.precision, density.device)
+    density.backend = "torch"
+    if difference := checked.difference(density):
+        raise UnsupportedOperation(checked.disagrees(difference))
+
+
+def _eager(density: Density, reason: str) -> Density:
+    density.backend, density.reason = "eager", reason
+    density.precision, density.device = "float64", "cpu"
+    density.native = density.traced = density._outputs = None
+    return density
+
+
+def _check_options(backend: Any, precision: Any, device: Any) -> None:
+    for name, value, known in (
+        ("backend", backend, _BACKENDS),
+        ("precision", precision, _PRECISIONS),
+    ):
+        if value not in known:
+            raise OptionError(f"{name}={value!r}: use {', '.join(map(repr, known))}.")
+    if device != "cpu":
+        check_device(device)
+    if device != "cpu" and backend in ("native", "eager"):
+        raise OptionError(f"backend={backend!r} runs on the CPU; {device!r} needs 'torch'.")
+
+
+def check_device(device: Any) -> None:
+    """Raise `OptionError` unless torch can compute on `device`."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise OptionError(f"device={device!r} cannot be used: {error}") from error
 
 
 def _continuous_latents(program: Program) -> list[Site]:
-    latents = program.of_kind("latent")
-    for site in latents:
-        if site.discrete:
-            raise ModelError(
-                f"Latent site {site.name!r} is discrete ({site.distribution}); HMC and NUTS need "
-                "continuous sites. Sum it out by hand (for a mixture: "
-                "pyro.distributions.MixtureSameFamily) or observe it."
-            )
-    return latents
-
-
-def _compile(density: Density) -> None:
-    started = time.perf_counter()
-    examples = _points(density.dim, 1)[0]
-
-    def function(*leaves: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        evaluation = density.program.evaluate_inside(density._named(leaves))
-        return evaluation.log_density, flatten(evaluation)
-
-    with density.program.environment():
-        traced = trace_with_gradient(function, density._leaves(examples, False))
-    views = lower(traced)
-    others = {name: view for name, view in views.items() if ":" in name and name[:5] != "grad:"}
-    density.seconds_trace = time.perf_counter() - started
-    source = density_source(views, len(density.latents), density.precision)
-    density.native = CompiledDensity(source, density.dim, "bold")
-    density.backend = "native"
-    shapes = {name: view.shape for name, view in others.items()}
-    density._outputs = _in_background(
-        lambda: CompiledOutputs(outputs_source(others, density.dim), shapes, density.dim)
-    )
-    difference = _difference(density)
-    if difference:
-        density.native = CompiledDensity(source, density.dim, "cautious")
-        difference = _difference(density)
-    if difference:
-        raise UnsupportedOperation(
-            f"the compiled density disagrees with the program ({difference}): it probably "
-            "branches in Python on random values; use torch.where"
-        )
-    density.seconds_compile = time.perf_counter() - started - density.seconds_trace
-
-
-def _in_background(task: Callable[[], Any]) -> Future[Any]:
-    """Start `task` in a thread: the sampler needs its result only when it is done."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="probgen-build")
-    future = pool.submit(task)
-    pool.shutdown(wait=False)
-    return future
-
-
-def _points(dim: int, count: int) -> np.ndarray:
-    return np.random.default_rng(20).uniform(-1.5, 1.5, (count, dim))
-
-
-def _difference(density: Density) -> str:
-    """How compiled code differs from the program at points where it was not traced."""
-    points = _points(density.dim, _CHECKED_POINTS + 1)[1:]
-    return next(filter(None, (disagreement(density, q) for q in points)), "")
-
-
-def disagreement(density: Density, q: np.ndarray) -> str:
-    """What differs between compiled code and the program at `q`; empty when nothing does."""
-    if density.native is None:
-        return ""
-    value, gradient = density.native.value_and_grad(q)
-    expected, expected_gradient = density.eager_value_and_grad(q)
-    if not np.isfinite(expected):
-        return "" if not np.isfinite(value) else f"log density {value} instead of {expected}"
-    if not abs(value - expected) <= _TOLERANCE * (1 + abs(expected)):
-        return f"log density {value!r} instead of {expected!r}"
-    same = (gradient == expected_gradient) | (np.isnan(gradient) & np.isnan(expected_gradient))
-    finite = expected_gradient[np.isfinite(expected_gradient)]
-    scale = 1 + np.abs(finite).max(initial=0.0)
-    error = np.where(same, 0.0, np.abs(gradient - expected_gradient))
-    if not error.max(initial=0.0) <= _TOLERANCE * scale:
-        worst = density.coordinate_names[int(np.nanargmax(np.nan_to_num(error, nan=np.inf)))]
-        return f"the gradient with respect to {worst}"
-    return ""
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=int))
+    """The coordinates of the density; raises `ModelError` if the rest cannot be summed out."""
+    if program.enumerated:
+        program.enumeration  # noqa: B018 - read now, so that its errors come first
+    return program.latents
 
 
 def _lower_first(text: str) -> str:

@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from probgen.compile.data import digest_into
 from probgen.declare.data import as_tensors
+from probgen.declare.logdensity import LogDensity
 from probgen.declare.program import read_program
+from probgen.targets.callable_density import callable_density
 from probgen.targets.density import Density, compile_density, flatten
 
 __all__ = ["density_of", "forget"]
 
 _KEPT = 16
+_KEPT_BYTES = 1 << 30  # of data, beyond those of the latest density
 _densities: OrderedDict[tuple, Density] = OrderedDict()
 
 
@@ -33,16 +37,22 @@ def density_of(
     device: str = "cpu",
 ) -> tuple[Density, bool]:
     """The density of `model` given `data`, and whether it was kept from an earlier call."""
+    if isinstance(model, LogDensity) and model.gradient != "torch":
+        return callable_density(read_program(model, data)), False
     # A bound method is a new object at every look; its function and its self are not.
     identity = (id(getattr(model, "__self__", None)), id(getattr(model, "__func__", model)))
-    key = (identity, backend, precision, device, _fingerprint(as_tensors(data)))
+    tensors = as_tensors(data)
+    fingerprint = _fingerprint(tensors)
+    key = (identity, backend, precision, device, fingerprint)
     known = _densities.get(key)
-    if known is not None and known.program.model == model and _current(known):
-        _densities.move_to_end(key)
-        return known, True
-    density = compile_density(read_program(model, data), backend, precision, device)
+    if known is not None and known.program.model == model:
+        if _unchanged(known.program.data, tensors, fingerprint) and _current(known):
+            _densities.move_to_end(key)
+            return known, True
+        del known, _densities[key]  # its data may be as large as the memory
+    density = compile_density(read_program(model, tensors), backend, precision, device)
     _densities[key] = density
-    while len(_densities) > _KEPT:
+    while len(_densities) > _KEPT or (len(_densities) > 1 and _bytes_kept() > _KEPT_BYTES):
         _densities.popitem(last=False)
     return density, False
 
@@ -53,17 +63,36 @@ def forget() -> None:
 
 
 def _fingerprint(data: Mapping[str, Any]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()
     for name, value in sorted(data.items()):
         digest.update(f"{name}:{type(value).__name__}".encode())
         if isinstance(value, torch.Tensor):
             digest.update(f"{value.dtype}{tuple(value.shape)}".encode())
-            digest.update(np.ascontiguousarray(value.numpy()).data)
+            digest_into(digest, value.numpy())
         elif isinstance(value, (bool, int, float, str, type(None))):
             digest.update(repr(value).encode())
         else:
             digest.update(str(id(value)).encode())
     return digest.hexdigest()
+
+
+def _bytes_kept() -> int:
+    *earlier, _ = _densities.values()
+    tensors = (t for d in earlier for t in d.program.data.values() if isinstance(t, torch.Tensor))
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def _unchanged(kept: Mapping[str, Any], given: Mapping[str, Any], fingerprint: str) -> bool:
+    """Whether kept data, which may live in memory of the user's, are still what was compiled."""
+    return all(_same_memory(kept[name], given[name]) for name in kept) or (
+        _fingerprint(kept) == fingerprint
+    )
+
+
+def _same_memory(kept: Any, given: Any) -> bool:
+    if not isinstance(kept, torch.Tensor):
+        return True
+    return kept.data_ptr() == given.data_ptr() and kept.stride() == given.stride()
 
 
 def _current(density: Density) -> bool:

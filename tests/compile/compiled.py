@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from probgen.compile.build import build
 from probgen.compile.emit import Emitted, Output, emit
 from probgen.compile.lower import lower
 from probgen.compile.rules import RULES
+from probgen.compile.runtime import runtime
 from probgen.compile.trace import trace_with_gradient
 
 Function = Callable[..., torch.Tensor | Sequence[torch.Tensor]]
@@ -135,9 +135,9 @@ def compile_cases(cases: Sequence[Case]) -> dict[str, Compiled | Exception]:
             results[case.name] = lowered(case, f"case{number}")
         except Exception as error:
             results[case.name] = error
-    runtime = resources.files("probgen.compile").joinpath("runtime.hpp").read_text()
     texts = [item.emitted.text for item in results.values() if isinstance(item, Compiled)]
-    library = build(runtime + "\n" + "\n".join(texts), "cases", "bold")
+    text = "\n".join(texts)
+    library = build(runtime(text) + text, "cases", "bold")
     for number, item in enumerate(results.values()):
         if isinstance(item, Compiled):
             item.function = getattr(library, f"case{number}")

@@ -167,7 +167,7 @@ def test_adapting_to_the_state_among_the_draws_is_noticed(monkeypatch):
         self.tuning.step = 1.5 if float(self.ensemble.position[0, 0]) > 0 else 0.05
         step(self, i)
 
-    plan = {"chains": 1, "draws": 10_000, "warmup": 0, "initial": [0.5, 0.5]}
+    plan = {"chains": 1, "draws": 6000, "warmup": 0, "initial": [0.5, 0.5]}
     method = ChEES(trajectory_length=1.5)
     checked(SKEWED, run(method, SKEWED.native(), **plan).unconstrained)
     monkeypatch.setattr(_Run, "_step", restless)
@@ -179,10 +179,11 @@ def test_adapting_to_the_state_among_the_draws_is_noticed(monkeypatch):
 def test_momenta_without_their_metric_are_noticed(monkeypatch):
     from probgen.inference.batched.metric import Metric
 
-    conforms(ChEES(), CORRELATED, CORRELATED.eager(), chains=8, draws=100, warmup=60, min_ess=50)
+    method, plan = ChEES(max_steps=16), {"chains": 8, "draws": 100, "warmup": 60, "min_ess": 50}
+    conforms(method, GAUSSIAN, GAUSSIAN.eager(), **plan)
     monkeypatch.setattr(Metric, "force", lambda self, gradient: gradient)
     with pytest.raises((AssertionError, SamplingError)):
-        conforms(ChEES(), GAUSSIAN, GAUSSIAN.eager(), chains=8, draws=100, warmup=60, min_ess=50)
+        conforms(method, GAUSSIAN, GAUSSIAN.eager(), **plan)
 
 
 # --- what it learns ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import torch
 from pyro.distributions import constraints
 from torch.distributions import biject_to
 
+from probgen.declare.bijections import bijection
 from probgen.declare.placing import PlaceUnconstrained
 from probgen.declare.program import read_program
 from probgen.targets.density import compile_density
@@ -35,6 +36,15 @@ CONSTRAINTS = {
     "positive ordered": (constraints.positive_ordered_vector, (4,)),
     "correlation factor": (constraints.corr_cholesky, (4, 4)),
     "correlation matrix": (constraints.corr_matrix, (3, 3)),
+    "covariance": (constraints.positive_definite, (3, 3)),
+    "covariances": (constraints.independent(constraints.positive_definite, 1), (2, 2, 2)),
+    "semidefinite": (constraints.positive_semidefinite, (2, 2)),
+    "Cholesky factor": (constraints.lower_cholesky, (3, 3)),
+    "softplus factor": (constraints.softplus_lower_cholesky, (3, 3)),
+    "unit factor": (constraints.unit_lower_cholesky, (3, 3)),
+    "lower triangle": (constraints.lower_triangular, (3, 3)),
+    "symmetric": (constraints.symmetric, (3, 3)),
+    "square": (constraints.square, (2, 2)),
     "concatenated": (
         constraints.cat([constraints.positive, constraints.real], -1, [1, 2]), (3,)),
     "stacked": (constraints.stack([constraints.positive, constraints.unit_interval], -1), (2,)),
@@ -76,6 +86,29 @@ def test_jacobian_by_autograd(name):
     assert value == pytest.approx(torch.linalg.slogdet(jacobian)[1].item(), rel=1e-10)
 
 
+MATRICES = {
+    "covariance": "lower", "Cholesky factor": "lower", "softplus factor": "lower",
+    "lower triangle": "lower", "symmetric": "lower", "unit factor": "below",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_maps_to_matrices(name):
+    """Inverse, range and Jacobian: the determinant is that of the free entries."""
+    constraint, shape = CONSTRAINTS[name]
+    rows, columns = torch.tril_indices(*shape, 0 if MATRICES[name] == "lower" else -1)
+    transform = bijection(constraint)
+    u = torch.from_numpy(np.random.default_rng(4).normal(size=(2, len(rows))))
+    y = transform(u)
+    assert y.shape == (2, *shape) == tuple(transform.forward_shape(u.shape))
+    assert constraint.check(y).all()
+    assert tuple(transform.inverse_shape(y.shape)) == u.shape
+    torch.testing.assert_close(transform.inv(y), u)
+    jacobian = torch.autograd.functional.jacobian(lambda v: transform(v)[rows, columns], u[0])
+    expected = torch.linalg.slogdet(jacobian)[1]
+    torch.testing.assert_close(transform.log_abs_det_jacobian(u, y)[0], expected)
+
+
 def test_bounds_that_depend_on_other_sites():
     def model():
         low = pyro.sample("low", dist.Normal(0.0, 1.0))
@@ -85,6 +118,7 @@ def test_bounds_that_depend_on_other_sites():
         pyro.sample("weights", dist.Dirichlet(torch.ones(2, 3)).to_event(1))
         pyro.sample("factor", dist.LKJCholesky(5, 2.0))
         pyro.sample("matrix", dist.LKJ(3, 1.5))
+        pyro.sample("spread", dist.Wishart(width + 3, scale_tril=torch.eye(3)))
 
     assert_agrees(native(model), scales=(0.5, 1.0, 2.0), rtol=1e-7)
 

@@ -7,6 +7,10 @@ from probgen.compile.rules import (
     pointwise,
     reductions,
     scans,
+    scattering,
+    sorting,
+    special,
+    spectra,
     views,
     writing,
 )
@@ -20,6 +24,10 @@ __all__ = [
     "pointwise",
     "reductions",
     "scans",
+    "scattering",
+    "sorting",
+    "special",
+    "spectra",
     "views",
     "writing",
 ]

@@ -13,6 +13,7 @@ from probgen.compile.rules.registry import broadcast, refuse, rule
 
 __all__ = [
     "constant_array",
+    "gather_along",
     "indexed",
     "may_overlap",
     "positions",
@@ -142,7 +143,8 @@ def _embedding(graph: Graph, weight: View, indices: View, *_: Any) -> View:
 
 
 @rule(aten.gather.default)
-def _gather(graph: Graph, x: View, dim: int, index: View, **_: Any) -> View:
+def gather_along(graph: Graph, x: View, dim: int, index: View, **_: Any) -> View:
+    """The elements of `x` at positions along one dimension."""
     if not x.shape:
         return x.expand(index.shape)
     at = dim % len(x.shape)

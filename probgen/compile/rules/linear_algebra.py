@@ -11,6 +11,7 @@ import math
 import numpy as np
 import torch
 
+from probgen.compile import blas
 from probgen.compile.ir import Graph, View
 from probgen.compile.rules.registry import rule
 from probgen.compile.rules.views import _squeeze, _unsqueeze, take_index, take_slice
@@ -40,7 +41,10 @@ def _identity(graph: Graph, like: View) -> View:
 def _cholesky(
     graph: Graph, a: View, upper: bool = False, check_errors: bool = False
 ) -> tuple[View, View]:
-    factor = graph.call("probgen::cholesky", a.shape, [a], (math.prod(a.shape[:-2]), a.shape[-1]))
+    factor = blas.cholesky(graph, a)
+    if factor is None:
+        extra = (math.prod(a.shape[:-2]), a.shape[-1])
+        factor = graph.call("probgen::cholesky", a.shape, [a], extra)
     return _adjoint(factor) if upper else factor, graph.number(0)
 
 
@@ -55,6 +59,9 @@ def _solve_triangular(
             graph, _adjoint(a), _adjoint(b), upper=not upper, unitriangular=unitriangular
         )
         return _adjoint(flipped)
+    solution = blas.solve_triangular(graph, a, b, upper, unitriangular)
+    if solution is not None:
+        return solution
     extra = (math.prod(lead), *b.shape[-2:], int(upper), int(unitriangular))
     return graph.call("probgen::solve_triangular", b.shape, [a, b], extra)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from probgen.compile.ir import DOUBLE, INT, LOGICAL, Graph, View
-from probgen.compile.rules.registry import RULES, as_view, broadcast, refuse, rule
+from probgen.compile.rules.registry import RULES, as_view, broadcast, rule
 from probgen.compile.rules.writing import add_parts
 
 aten = torch.ops.aten
@@ -253,7 +253,8 @@ def _clamp(graph: Graph, x: View, min: Any = None, max: Any = None) -> View:
 
 
 @rule(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
-def _where(graph: Graph, condition: View, a: Any, b: Any) -> View:
+def where(graph: Graph, condition: View, a: Any, b: Any) -> View:
+    """`a` where the condition holds, else `b`."""
     views = broadcast(graph, (condition, a, b))
     if views[0].literal is not None:
         return views[1] if views[0].literal else views[2]
@@ -267,6 +268,8 @@ def _not(graph: Graph, x: View) -> View:
 
 @rule(aten.fill.Scalar, aten.fill.Tensor)
 def _fill(graph: Graph, x: View, value: Any) -> View:
+    if x.dtype == DOUBLE and not isinstance(value, View):
+        value = float(value)  # a whole number must not make integers of the rest
     return as_view(graph, value).expand(x.shape)
 
 
@@ -283,19 +286,12 @@ def _fmod(graph: Graph, a: View, b: Any) -> View:
     return graph.pointwise("fmod({0},{1})", broadcast(graph, (a, b)))
 
 
-@rule(aten.polygamma.default)
-def _polygamma(graph: Graph, order: int, x: View) -> View:
-    if order > 1:
-        raise refuse(f"the polygamma function of order {order}")
-    return graph.pointwise(f"probgen::{('digamma', 'trigamma')[order]}({{0}})", (x,))
-
-
 def triangle(keep: Any) -> Any:
     """The rule of tril or triu, given NumPy's."""
 
     def lower(graph: Graph, x: View, k: int = 0) -> View:
         mask = graph.constant(keep(np.ones(x.shape[-2:], dtype=bool), k))
-        return _where(graph, mask, x, 0.0)
+        return where(graph, mask, x, 0.0)
 
     return lower
 

@@ -1,7 +1,7 @@
 """Lowering of reductions and matrix products.
 
-A matrix product is a sum over the products of two broadcast views: the loop emitter sees one
-kind of reduction, whatever its source.
+A small matrix product is a sum over the products of two broadcast views: the loop emitter sees
+one kind of reduction, whatever its source. A large one is a call of a BLAS.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from probgen.compile import blas
 from probgen.compile.ir import DOUBLE, INT, Graph, View
 from probgen.compile.rules.pointwise import multiply
 from probgen.compile.rules.registry import broadcast, product, rule
@@ -129,7 +130,12 @@ def _argmin(graph: Graph, x: View, dim: int | None = None, keepdim: bool = False
 
 def contract(graph: Graph, a: View, b: View) -> View:
     """Batched matrix product of (..., N, K) and (..., K, M)."""
+    whole = blas.gemm(graph, a, b)
+    if whole is not None:
+        return whole
     shape = (*a.shape[:-1], a.shape[-1], b.shape[-1])
+    if a.shape[-1] == 0:
+        return graph.number(0.0).expand((*shape[:-2], shape[-1]))
     left = _unsqueeze(graph, a, -1).expand(shape)
     right = _unsqueeze(graph, b, len(b.shape) - 2).expand(shape)
     return graph.reduce("sum", product(graph, left, right), [len(shape) - 2])

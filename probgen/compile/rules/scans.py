@@ -15,7 +15,7 @@ from probgen.compile.rules.registry import RULES, rule
 aten = torch.ops.aten
 
 
-def _along(dim: int, views: Sequence[View], apply: Callable[..., View]) -> View:
+def along(dim: int, views: Sequence[View], apply: Callable[..., View]) -> View:
     """`apply` to views whose dimension `dim` is made the last one."""
     rank = len(views[0].shape)
     if not rank:
@@ -32,7 +32,7 @@ def _rows(view: View) -> tuple[int, int]:
 def _scan(operation: str) -> Any:
     def lower(graph: Graph, x: View, dim: int, **_: Any) -> View:
         real = x if x.dtype == DOUBLE else graph.pointwise("double({0})", (x,))
-        return _along(dim, [real], lambda view: graph.scan(operation, view))
+        return along(dim, [real], lambda view: graph.scan(operation, view))
 
     return lower
 
@@ -46,7 +46,7 @@ def _logcumsumexp(graph: Graph, x: View, dim: int) -> View:
     def apply(view: View) -> View:
         return graph.call("probgen::logcumsumexp", view.shape, [view], _rows(view))
 
-    return _along(dim, [x], apply)
+    return along(dim, [x], apply)
 
 
 @rule(CUMPROD_BACKWARD)
@@ -54,4 +54,4 @@ def _cumprod_backward(graph: Graph, grad: View, x: View, dim: int) -> View:
     def apply(weight: View, view: View) -> View:
         return graph.call("probgen::cumprod_backward", view.shape, [weight, view], _rows(view))
 
-    return _along(dim, [grad.expand(x.shape), x], apply)
+    return along(dim, [grad.expand(x.shape), x], apply)

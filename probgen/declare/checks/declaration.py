@@ -1,6 +1,6 @@
 """What a program leaves undeclared or declares in a way that HMC cannot use.
 
-Discrete and improper latent sites, batch dimensions without a plate, programs with nothing to
+Improper latent sites, batch dimensions without a plate, programs with nothing to
 infer or nothing observed: read off the messages of one run.
 """
 
@@ -15,7 +15,7 @@ from pyro import distributions as dist
 from probgen.declare.checks.problem import Problem, error, warning
 from probgen.declare.placing import is_imputed, mask_of
 from probgen.declare.sites import plates_of, sample_sites, site_kind
-from probgen.declare.supports import is_discrete, label, support_of, unwrapped
+from probgen.declare.supports import is_discrete, support_of, unwrapped
 
 __all__ = ["declaration_problems"]
 
@@ -29,8 +29,8 @@ def declaration_problems(name: str, trace: Any, known: set[str | None]) -> list[
     for site, message in sample_sites(trace):
         kind = site_kind(message) if site not in known else ""
         if kind == "latent":
-            problems += _discrete(site, message["fn"])
-            if not is_imputed(message, trace.nodes):
+            discrete = is_discrete(support_of(message["fn"]))
+            if not discrete and not is_imputed(message, trace.nodes):
                 problems += _improper(site, message)
         if kind in ("latent", "observed"):
             problems += _unplated(site, message)
@@ -50,17 +50,6 @@ def _nothing_there(program: str, trace: Any) -> Iterator[Problem]:
             None,
             f"The program {program!r} observes nothing: the posterior will be the prior.",
             "Pass the data, and observe them with pyro.sample(name, distribution, obs=value).",
-        )
-
-
-def _discrete(name: str, distribution: Any) -> Iterator[Problem]:
-    if is_discrete(support_of(distribution)):
-        yield error(
-            name,
-            f"Latent site {name!r} is discrete ({label(distribution)}); HMC and NUTS need "
-            "continuous sites.",
-            "Sum it out by hand (for a mixture: pyro.distributions.MixtureSameFamily), or observe "
-            "it.",
         )
 
 

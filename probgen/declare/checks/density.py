@@ -33,9 +33,9 @@ def density_problems(
     """Faults in the log density at `points`; sites in `known` have been reported already."""
     problems = [
         *_raised(points),
-        *_not_finite(points, known),
+        *_not_finite(program, points, known),
         *_bad_gradients(points),
-        *_constant_likelihood(points),
+        *_constant_likelihood(program, points),
     ]
     finite = [point for point in points if point.finite]
     return problems + list(_wrong_slopes(program, finite[:_COMPARED_POINTS]))
@@ -52,11 +52,16 @@ def _raised(points: Sequence[Point]) -> Iterator[Problem]:
         yield _at(count, len(points), problem.site, problem.message, problem.cure)
 
 
-def _not_finite(points: Sequence[Point], known: set[str | None]) -> Iterator[Problem]:
+def _not_finite(
+    program: Program, points: Sequence[Point], known: set[str | None]
+) -> Iterator[Problem]:
     counts: Counter[str] = Counter()
     examples: dict[str, Any] = {}
+    dependent = program.enumeration.dependent if program.enumeration else ()
     for point in (point for point in points if point.trace is not None):
         for name, message in sample_sites(point.trace):
+            if name in dependent and point.finite:
+                continue  # some states may well be impossible
             if site_kind(message) != "deterministic" and not _is_finite(message["log_prob"]):
                 counts[name] += 1
                 examples.setdefault(name, message)
@@ -140,7 +145,9 @@ def _bad_gradients(points: Sequence[Point]) -> Iterator[Problem]:
         )
 
 
-def _constant_likelihood(points: Sequence[Point]) -> Iterator[Problem]:
+def _constant_likelihood(program: Program, points: Sequence[Point]) -> Iterator[Problem]:
+    if program.enumeration:  # each state of a discrete site may have a constant density
+        return
     finite = [point.log_likelihoods() for point in points if point.finite]
     names = list(finite[0]) if finite else []
     if len(finite) < 2 or not names or not points[-1].unconstrained:
@@ -162,7 +169,7 @@ def _constant_likelihood(points: Sequence[Point]) -> Iterator[Problem]:
 
 def _wrong_slopes(program: Program, points: Sequence[Point]) -> Iterator[Problem]:
     """Latent sites whose gradient is not the slope of the log density."""
-    for site in program.of_kind("latent")[:_COMPARED_SITES]:
+    for site in program.latents[:_COMPARED_SITES]:
         slopes = [_slopes(program, point, site.name) for point in points]
         slopes = [pair for pair in slopes if all(map(math.isfinite, pair))]
         wrong = [pair for pair in slopes if _differ(*pair)]

@@ -48,6 +48,8 @@ def failure(model: Callable[..., Any], raised: BaseException) -> Problem:
         if match:
             return reword(match, frames, place)
     where = f" at {place.line}" if place else ""
+    if isinstance(raised, NotImplementedError) and not text:
+        text = _undefined(frames)
     return error(
         place.site if place else None,
         f"The program {name_of(model)!r} raises {type(raised).__name__}{where}: {text}"
@@ -56,7 +58,22 @@ def failure(model: Callable[..., Any], raised: BaseException) -> Problem:
     )
 
 
+def _undefined(frames: list[tuple[FrameType, int]]) -> str:
+    """What a library leaves open where it raises without a word."""
+    frame = frames[-1][0]
+    owner = frame.f_locals.get("self")
+    return f"{type(owner).__name__} does not define {frame.f_code.co_name}"
+
+
 _CURES = {
+    "NotImplementedError": (
+        "Inference needs the log density of every site: choose a distribution or transform that "
+        "has one, or reparameterise the site (pyro.infer.reparam)."
+    ),
+    "KeyError": (
+        "If it is a transform without an inverse: its density is known for fresh draws alone. "
+        "Sample what it is applied to, and use pyro.deterministic for the result."
+    ),
     "_LinAlgError": (
         "The matrix is not positive definite for these values: add a small constant to its "
         "diagonal (for instance 1e-6 * torch.eye(n)), or build it from its Cholesky factor."
@@ -223,6 +240,21 @@ def _no_distribution(match: re.Match[str], frames: Any, place: _Place | None) ->
     )
 
 
+def _no_map(match: re.Match[str], frames: Any, place: _Place | None) -> Problem:
+    site = place.site if place else None
+    cure = "Declare a site that determines the value, on a support that has one"
+    if match[1] == "Sphere":
+        cure += ": for a unit vector, a normal vector that is divided by its length"
+    named = f"Site {site!r}" if site else "A site"
+    where = f" (at {place.line})" if place else ""
+    return error(
+        site,
+        f"{named}{where} lives on the support {match[1]}, which has no smooth one-to-one map to "
+        "the real line.",
+        f"{cure}.",
+    )
+
+
 _KNOWN: tuple[tuple[str, _Reword], ...] = (
     (r"Multiple sample sites named '(.+?)'", _duplicate),
     (r"^(\S+) is already in the trace as a (\w+)", _parameter_clash),
@@ -233,5 +265,6 @@ _KNOWN: tuple[tuple[str, _Reword], ...] = (
         _plate_shape,
     ),
     (r"^size cannot be zero$", _empty_plate),
+    (r"^Cannot transform _?(\w+) constraints", _no_map),
     (r"^'(\w+)' object has no attribute '(?:sample|log_prob|expand)'$", _no_distribution),
 )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import torch
+from pyro import distributions as dist
 from torch.distributions import constraints
 
 from probgen.declare.checks.parameters import first_index
@@ -22,6 +23,7 @@ from probgen.declare.supports import (
     label,
     support_of,
     support_words,
+    unwrapped,
 )
 
 __all__ = ["observed_problems", "support_moves"]
@@ -31,6 +33,7 @@ _MISSING = (
     "pyro.poutine.mask(mask=~y.isnan()); or impute them: declare a latent site for the missing "
     "values alone and put it in their place."
 )
+_TAKES_MISSING = (dist.NanMaskedNormal, dist.NanMaskedMultivariateNormal)
 _INFINITE = "Look for where the data become infinite: the logarithm of 0, or division by 0."
 
 
@@ -60,7 +63,8 @@ def support_moves(name: str, traces: Sequence[Any]) -> bool:
 
 def _not_finite(name: str, value: torch.Tensor, message: Any) -> Iterator[Problem]:
     kinds = ((value.isnan(), "missing (NaN)", _MISSING), (value.isinf(), "infinite", _INFINITE))
-    for where, what, cure in kinds:
+    missing_is_fine = isinstance(unwrapped(message["fn"]), _TAKES_MISSING)
+    for where, what, cure in kinds[missing_is_fine:]:
         wrong = _counted(where, value, message)
         if bool(wrong.any()):
             first = _place(name, first_index(wrong))
@@ -104,7 +108,7 @@ def _first_value(name: str, value: torch.Tensor, wrong: torch.Tensor, event_rank
 def _wrong(value: torch.Tensor, message: Any) -> torch.Tensor:
     """Which values, by batch index, lie outside the support."""
     support = support_of(message["fn"])
-    if support is None:
+    if support is None or isinstance(unwrapped(message["fn"]), _TAKES_MISSING):
         return torch.zeros((), dtype=torch.bool)
     with torch.no_grad():
         outside = ~support.check(value)

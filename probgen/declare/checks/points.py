@@ -68,7 +68,7 @@ def evaluated_points(program: Program, seed: int) -> list[Point]:
                         )
                         - 1.0
                     )
-                    for site in program.of_kind("latent")
+                    for site in program.latents
                 },
             )
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckReport"]
 
 _WIDTH = 96
+_LONG = 8
 _HEADINGS = ("site", "kind", "distribution", "support", "shape", "plates")
 
 
@@ -102,7 +105,7 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
 
 
 def _table(sites: list[Site]) -> str:
-    rows = [_HEADINGS, *map(_row, sites)]
+    rows = [_HEADINGS, *_folded(sites)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -110,8 +113,22 @@ def _table(sites: list[Site]) -> str:
     )
 
 
+def _folded(sites: list[Site]) -> Iterator[tuple[str, ...]]:
+    """A row for every site; of long numbered series, x_0 x_1 ..., the first two and the last."""
+    series: dict[tuple[str, str], list[Site]] = {}
+    for site in sites:
+        series.setdefault((re.sub(r"\d+$", "", site.name), site.kind), []).append(site)
+    for site in sites:
+        alike = series[re.sub(r"\d+$", "", site.name), site.kind]
+        if len(alike) < _LONG or site in (alike[0], alike[1], alike[-1]):
+            yield _row(site)
+        elif site is alike[2]:
+            yield f"... {len(alike) - 3} more", *("",) * (len(_HEADINGS) - 1)
+
+
 def _row(site: Site) -> tuple[str, ...]:
     shape = " x ".join(map(str, site.shape)) or "scalar"
     shown = "" if site.kind in ("deterministic", "factor") else site.distribution
     plates = ", ".join(plate for plate in site.plates if plate)
-    return site.name, site.kind, shown, site.support, shape, plates
+    kind = "summed out" if site.kind == "latent" and site.discrete else site.kind
+    return site.name, kind, shown, site.support, shape, plates

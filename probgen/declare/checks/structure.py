@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
+from probgen.declare.bijections import has_bijection
 from probgen.declare.checks.problem import Problem, error, warning
 from probgen.declare.sites import is_statement, plates_of, sample_sites, site_kind
-from probgen.declare.supports import has_transform, is_discrete, label, support_of, support_words
+from probgen.declare.supports import is_discrete, label, support_of, support_words
 
-__all__ = ["structure_problems"]
+__all__ = ["structure_problems", "unusable_support"]
 
 
 def structure_problems(trace: Any) -> list[Problem]:
@@ -57,16 +58,38 @@ def _reserved(trace: Any) -> Iterator[Problem]:
 
 def _latent_support(name: str, distribution: Any) -> Iterator[Problem]:
     support = support_of(distribution)
-    if is_discrete(support) or has_transform(support):
+    if is_discrete(support) or has_bijection(support):
         return
     has = "declares no support" if support is None else f"has support {support_words(support)!r}"
     yield error(
         name,
         f"Latent site {name!r}: {label(distribution)} {has}, so its values cannot be mapped to "
         "the real line.",
-        "For a covariance matrix, declare its factor: LKJCholesky and a site for the scales. For "
-        "a distribution of your own, give its class a `support` that "
-        "torch.distributions.biject_to knows, such as constraints.real or .positive.",
+        _REPARAM.get(support_words(support), _OWN_SUPPORT).format(name=name),
+    )
+
+
+_OWN_SUPPORT = (
+    "For a distribution of your own, give its class a `support` that "
+    "torch.distributions.biject_to knows, such as constraints.real or .positive."
+)
+_REPARAM = {
+    "unit vector": (
+        "Wrap the program: pyro.poutine.reparam(model, config={{{name!r}: "
+        "pyro.infer.reparam.ProjectedNormalReparam()}}), or sample a normal vector and divide it "
+        "by its length."
+    ),
+}
+
+
+def unusable_support(name: str, distribution: Any, raised: Exception) -> Problem:
+    """The fault of a latent site whose support's own map fails on its values."""
+    return error(
+        name,
+        f"Latent site {name!r}: the values of {label(distribution)} cannot be mapped to the real "
+        f"line and back ({type(raised).__name__}: {raised}).",
+        "Declare the parts of a joined support as sites of their own; give a transform its "
+        "inverse.",
     )
 
 

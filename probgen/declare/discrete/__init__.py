@@ -1,0 +1,1 @@
+"""Summing discrete latent sites out of a program's density, and drawing them afterwards."""

@@ -1,0 +1,1 @@
+"""Designs, priors and model families that several posteriors share."""

@@ -1,0 +1,1 @@
+"""One file per model of posteriordb; see `tests.conformance`."""

@@ -1,0 +1,9 @@
+"""Wells: switching by distance and arsenic."""
+
+from tests.conformance.families.designs import design, of, per
+from tests.conformance.families.regressions import logistic_regression as program
+
+__all__ = ["POSTERIORS", "data", "program"]
+
+POSTERIORS = ("wells_data-wells_dist100ars_model",)
+data = design(of("switched"), per(of("dist"), 100.0), of("arsenic"))
