@@ -15,7 +15,7 @@ from pyro.nn import PyroModule, PyroSample
 
 from probgen import NUTS
 
-WIDTH = 4
+WIDTH = 8
 method = NUTS(target_accept=0.95)
 
 

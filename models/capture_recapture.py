@@ -26,12 +26,14 @@ HISTORIES = {
 }  # fmt: skip
 
 
-def capture_recapture(birds: int, years: int, first: torch.Tensor, captured: torch.Tensor) -> None:
+def capture_recapture(
+    birds: int, years: int, first: torch.Tensor, captured: torch.Tensor | None = None
+) -> None:
     """`first`: year of the first capture, shape (bird,); `captured`: 0 or 1, (bird, year)."""
     survival = pyro.sample("survival", dist.Beta(1.0, 1.0))
     detection = pyro.sample("detection", dist.Beta(1.0, 1.0))
     with pyro.plate("bird", birds):
-        alive = torch.ones(())
+        alive, path = torch.ones(birds), []
         for year in pyro.markov(range(1, years)):
             with poutine.mask(mask=first < year):
                 alive = pyro.sample(
@@ -39,10 +41,11 @@ def capture_recapture(birds: int, years: int, first: torch.Tensor, captured: tor
                     dist.Bernoulli(alive * survival),
                     infer={"enumerate": "parallel"},
                 )
-                pyro.sample(
-                    f"captured_{year}", dist.Bernoulli(alive * detection), obs=captured[:, year]
-                )
+                seen = None if captured is None else captured[:, year]
+                pyro.sample(f"captured_{year}", dist.Bernoulli(alive * detection), obs=seen)
             alive = torch.where(first < year, alive, torch.ones(()))
+            path.append(alive)
+        pyro.deterministic("alive", torch.stack(path, -1), event_dim=1)
 
 
 def data() -> dict[str, torch.Tensor | int]:

@@ -29,7 +29,7 @@ def gaussian_mixture(galaxies: int, components: int = 3, y: torch.Tensor | None 
     """`y`: velocities in 1000 km/s, shape (galaxy,)."""
     weights = pyro.sample("weights", dist.Dirichlet(torch.ones(components)))
     z = pyro.sample("z", dist.Normal(0.0, 1.0).expand([components]).to_event(1))
-    lowest, gaps = 10.0 + 5.0 * z[..., :1], 10.0 * torch.exp(0.25 * z[..., 1:])
+    lowest, gaps = 10.0 + 2.0 * z[..., :1], 10.0 * torch.exp(0.25 * z[..., 1:])
     mu = pyro.deterministic("mu", torch.cat([lowest, gaps], -1).cumsum(-1))
     sigma = pyro.sample("sigma", dist.LogNormal(0.5, 0.3).expand([components]).to_event(1))
     with pyro.plate("galaxy", galaxies):

@@ -2,8 +2,8 @@
 
 Source: Bock and Aitkin (1981), "Marginal maximum likelihood estimation of item parameters",
 Psychometrika 46:443-459; items as a population in Fox (2010), Bayesian Item Response
-Modeling, chapter 4: log discrimination and difficulty are correlated normals (non-centred,
-LKJ prior). Persons with the same answers are alike, so that counts of patterns are the data.
+Modeling, chapter 4: log discrimination and difficulty are normal (non-centred). Persons with
+the same answers are alike, so that counts of patterns are the data.
 Data: 1000 persons answering five items of the Law School Admission Test, as in
 `item_response`: Bock and Lieberman (1970), Psychometrika 35:179-197.
 """
@@ -34,10 +34,9 @@ def hierarchical_item_response(
     """
     mean = pyro.sample("mean", dist.Normal(torch.tensor([0.0, -1.0]), 1.0).to_event(1))
     scale = pyro.sample("scale", dist.HalfNormal(torch.tensor([0.5, 1.0])).to_event(1))
-    cholesky = pyro.sample("correlation_cholesky", dist.LKJCholesky(2, 2.0))
     with pyro.plate("item", answers.shape[1]):
         z = pyro.sample("z", dist.Normal(0.0, 1.0).expand([2]).to_event(1))
-        parameters = mean + z @ (scale.unsqueeze(-1) * cholesky).mT
+        parameters = mean + scale * z
         discrimination = pyro.deterministic("discrimination", parameters[..., 0].exp(), event_dim=0)
         difficulty = pyro.deterministic("difficulty", parameters[..., 1], event_dim=0)
     logits = discrimination * (nodes.unsqueeze(-1) - difficulty)  # (node, item)

@@ -28,10 +28,10 @@ DISASTERS = [
 def poisson_gaussian_process(x: torch.Tensor, y: torch.Tensor | None = None) -> None:
     """`x`: middles of the periods in decades, shape (period,); `y`: counts, shape (period,)."""
     mean = pyro.sample("mean", dist.Normal(1.0, 1.0))
-    lengthscale = pyro.sample("lengthscale", dist.InverseGamma(5.0, 10.0))
-    amplitude = pyro.sample("amplitude", dist.HalfNormal(1.0))
+    lengthscale = pyro.sample("lengthscale", dist.InverseGamma(10.0, 20.0))
+    amplitude = pyro.sample("amplitude", dist.Gamma(4.0, 4.0))
     squares = (x.unsqueeze(-1) - x).square() / lengthscale.square()
-    correlation = torch.exp(-0.5 * squares) + 1e-6 * torch.eye(len(x), dtype=x.dtype)
+    correlation = torch.exp(-0.5 * squares) + 1e-5 * torch.eye(len(x), dtype=x.dtype)
     factor = amplitude * torch.linalg.cholesky(correlation)
     period = pyro.plate("period", len(x))
     with period:

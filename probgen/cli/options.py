@@ -33,8 +33,8 @@ Traceback = Annotated[
 MethodName = Annotated[
     str | None,
     typer.Option(
-        help="nuts, hmc, chees, mams, mclmc, pathfinder, laplace, map; for networks exact, gibbs, parallel-tempering, swendsen-wang, ais, "
-        "belief-propagation, mean-field, map.",
+        help="nuts, hmc, chees, mams, mclmc, pathfinder, laplace, map; for networks exact, gibbs, "
+        "parallel-tempering, swendsen-wang, ais, belief-propagation, mean-field, map.",
         show_default="the model's, else what suits it",
     ),
 ]

@@ -52,6 +52,7 @@ def show(
     """Show the sites of MODEL, or the variables of a network, and what each depends on."""
     graph_path = writable(graph, "--graph", PICTURE_ENDINGS)
     import probgen as pg
+    from probgen.declare.checks.discrete import discrete_remarks
 
     loaded = pg.load_model(model)
     arguments = given_data(loaded, data)
@@ -70,6 +71,8 @@ def show(
         text = f"No gradient flows along {', '.join(hidden)}: broken by .item(), if or the like."
         out.print(text, style="yellow", markup=False, highlight=False)
     out.print(sizes_line(program), markup=False, highlight=False)
+    for remark in discrete_remarks(program):
+        out.print(remark, markup=False, highlight=False)
     if compile_it or source:
         show_compiled(loaded.program, arguments, source, out)
     if graph_path is not None:
@@ -122,7 +125,7 @@ def folded_sites(names: Any) -> dict[str, int]:
     for name in names:
         if match := re.fullmatch(r"(.*\D)(\d+)", name):
             series.setdefault(match[1], []).append(name)
-    folded = {}
+    folded: dict[str, int] = {}
     for members in series.values():
         if len(members) >= LONG_SERIES:
             inner = members[2:-1]

@@ -133,7 +133,7 @@ def density(
             "density needs the sites as a mapping of names to shapes or supports, "
             "such as {'mu': (), 'tau': 'positive', 'theta': 8}."
         )
-    called = name or getattr(function, "__name__", type(function).__name__)
+    called = name or str(getattr(function, "__name__", type(function).__name__))
     return LogDensity(
         function, {str(n): _space(str(n), s) for n, s in sites.items()}, gradient, called
     )

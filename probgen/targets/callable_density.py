@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.distributions import biject_to
 
+from probgen.declare.bijections import bijection
 from probgen.declare.logdensity import LogDensity
 from probgen.declare.program import Program
 from probgen.errors import ModelError
@@ -63,7 +63,7 @@ class CallableDensity(Density):
         leaves = [torch.from_numpy(part).requires_grad_() for part in parts]
         with torch.enable_grad():
             images = [
-                leaf if space.is_real else biject_to(space.support)(leaf)
+                leaf if space.is_real else bijection(space.support)(leaf)
                 for leaf, space in zip(leaves, spaces, strict=True)
             ]
 
@@ -147,8 +147,8 @@ def _numeric(
     for value in values:
         gradient = np.empty(value.shape)
         for index in np.ndindex(value.shape):
-            here = value[index]
-            step = _STEP * max(1.0, abs(here))
+            here = float(value[index])
+            step = float(_STEP) * max(1.0, abs(here))
             ends = []
             for shifted in (here + step, here - step):
                 value[index] = shifted

@@ -14,6 +14,7 @@ import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -75,7 +76,8 @@ def compare(
         name = renamed.get(site, site)
         if name not in tree["posterior"]:
             raise KeyError(f"The reference has {parameter!r}, our posterior no variable {name!r}.")
-        draws = tree["posterior"][name].to_numpy()[(slice(None), slice(None), *index)]
+        place: Any = (..., *index)
+        draws = tree["posterior"][name].to_numpy()[place]
         rows.append(Row(parameter, name, estimates(draws), known))
     return rows
 

@@ -22,13 +22,13 @@ def mtbh(data: Data, draw: Draw) -> float:
     target = normal(draw["gamma"], 0, 10) + normal(draw["eps_raw"], 0, 1)
     alpha = special.logit(draw["mean_p"])
     for i, y in enumerate(data["y"]):
-        lp = np.log(draw["omega"])
+        lp = float(np.log(draw["omega"]))
         for j in range(data["T"]):
             logit = alpha[j] + draw["sigma"] * draw["eps_raw"][i]
             logit += draw["gamma"] * y[j - 1] if j else 0.0
             lp += _bernoulli(y[j], special.expit(logit))
-        target += lp if sum(y) else np.logaddexp(lp, np.log1p(-draw["omega"]))
-    return float(target)
+        target += lp if sum(y) else float(np.logaddexp(lp, np.log1p(-draw["omega"])))
+    return target
 
 
 def bones(data: Data, draw: Draw) -> float:

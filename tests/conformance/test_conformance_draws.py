@@ -18,7 +18,7 @@ from tests.conformance.outcome import Settings, run
 from tests.conformance.points import database
 from tests.conformance.reference import compare, estimates
 from tests.conformance.table import bound_of, notes, summary, table
-from tests.conformance.target import Target, from_database
+from tests.conformance.target import Target, from_database, from_zoo
 
 QUICK = (
     "eight_schools-eight_schools_noncentered",
@@ -113,3 +113,8 @@ def test_z_scores_of_the_same_distribution_are_standard_normal():
         scores += compare(tree, {"x": estimates(theirs)}, {})[0].z_scores.values()
     assert 0.85 < np.sqrt(np.mean(np.square(scores))) < 1.15
     assert np.abs(scores).max() < 4.0
+
+
+def test_zoo_models_with_known_moments_are_targets():
+    targets = {target.name: target for target in from_zoo()}
+    assert targets["zoo/banana"].reference()["x"] == {"mean": (0.0, 0.0), "sd": (10.0, 0.0)}

@@ -489,21 +489,21 @@ def test_discrete_latent_site():
 def test_latent_site_without_a_transform():
     class Odd(dist.TorchDistribution):
         arg_constraints: dict = {}  # noqa: RUF012
-        support = constraints.symmetric
+        support = dist.constraints.sphere
 
         def sample(self, sample_shape=()):
-            return torch.eye(2)
+            return torch.eye(2)[0]
 
         def log_prob(self, value):
             return torch.zeros(())
 
     def model():
-        pyro.sample("s", Odd(torch.Size(), torch.Size([2, 2])))
+        pyro.sample("s", Odd(torch.Size(), torch.Size([2])))
 
     problem = pg.check(model).errors[0]
     assert problem.site == "s"
     assert "cannot be mapped to the real line" in problem.message
-    assert "biject_to" in problem.cure
+    assert "ProjectedNormalReparam" in problem.cure
 
 
 def test_nothing_to_infer():

@@ -167,8 +167,8 @@ def test_adapting_to_the_state_among_the_draws_is_noticed(monkeypatch):
         self.tuning.step = 1.5 if float(self.ensemble.position[0, 0]) > 0 else 0.05
         step(self, i)
 
-    plan = {"chains": 1, "draws": 6000, "warmup": 0, "initial": [0.5, 0.5]}
-    method = ChEES(trajectory_length=1.5)
+    plan = {"chains": 1, "draws": 10_000, "warmup": 0, "initial": [0.5, 0.5]}
+    method = ChEES(step_size=0.5, trajectory_length=1.5)
     checked(SKEWED, run(method, SKEWED.native(), **plan).unconstrained)
     monkeypatch.setattr(_Run, "_step", restless)
     with pytest.raises(AssertionError, match=r"(mean|variance) off|ESS"):
