@@ -44,3 +44,12 @@ def lagged(series: torch.Tensor, order: int) -> dict[str, torch.Tensor]:
 def data() -> dict[str, torch.Tensor]:
     """The base-10 logarithms of the lynx numbers, order two."""
     return lagged(torch.tensor(LYNX, dtype=torch.float64).log10(), order=2)
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "alpha": (1.05844, 0.00059, 0.12366, 0.00058),
+    "sigma": (0.232918, 7.9e-05, 0.016124, 7.9e-05),
+    "beta[1]": (1.37641, 0.00031, 0.06435, 0.00031),
+    "beta[2]": (-0.74022, 0.00031, 0.06444, 0.00031),
+}

@@ -35,3 +35,13 @@ def data() -> dict[str, torch.Tensor]:
     """The 18 players, 45 times at bat each."""
     hits = torch.tensor(list(HITS.values()), dtype=torch.float64)
     return {"at_bats": torch.full_like(hits, 45.0), "hits": hits}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "mean": (0.268567, 9.9e-05, 0.02104, 0.00011),
+    "size": (107.6, 2.9, 155, 12),
+    "rate[1]": (0.32211, 0.00031, 0.05221, 0.00027),
+    "rate[2]": (0.31317, 0.00027, 0.05016, 0.00027),
+    "rate[3]": (0.30375, 0.00023, 0.04834, 0.00027),
+}

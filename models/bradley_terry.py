@@ -48,3 +48,12 @@ def data() -> dict[str, torch.Tensor | int]:
     first, second = torch.triu_indices(len(TEAMS), len(TEAMS), offset=1)
     won, lost = wins[first, second], wins[second, first]
     return {"teams": len(TEAMS), "first": first, "second": second, "games": won + lost, "y": won}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "scale": (0.5883, 0.0018, 0.2336, 0.0023),
+    "strength[1]": (0.4452, 0.0015, 0.3105, 0.0019),
+    "strength[2]": (0.3232, 0.0015, 0.3089, 0.0019),
+    "strength[3]": (0.2033, 0.0015, 0.303, 0.0019),
+}

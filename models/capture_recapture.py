@@ -35,15 +35,14 @@ def capture_recapture(
     with pyro.plate("bird", birds):
         alive, path = torch.ones(birds), []
         for year in pyro.markov(range(1, years)):
-            with poutine.mask(mask=first < year):
-                alive = pyro.sample(
-                    f"alive_{year}",
-                    dist.Bernoulli(alive * survival),
-                    infer={"enumerate": "parallel"},
-                )
-                seen = None if captured is None else captured[:, year]
+            marked = first < year
+            survives = torch.where(marked, alive * survival, torch.ones(()))
+            alive = pyro.sample(
+                f"alive_{year}", dist.Bernoulli(survives), infer={"enumerate": "parallel"}
+            )
+            seen = None if captured is None else captured[:, year]
+            with poutine.mask(mask=marked):
                 pyro.sample(f"captured_{year}", dist.Bernoulli(alive * detection), obs=seen)
-            alive = torch.where(first < year, alive, torch.ones(()))
             path.append(alive)
         pyro.deterministic("alive", torch.stack(path, -1), event_dim=1)
 

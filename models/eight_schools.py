@@ -35,3 +35,13 @@ def data() -> dict[str, torch.Tensor]:
         "sigma": torch.tensor([15, 10, 16, 11, 9, 11, 10, 18], dtype=torch.float64),
         "y": torch.tensor([28, 8, -3, 7, -1, 1, 18, 12], dtype=torch.float64),
     }
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "mu": (4.403, 0.015, 3.322, 0.017),
+    "tau": (3.606, 0.017, 3.232, 0.028),
+    "theta[1]": (6.282, 0.027, 5.602, 0.039),
+    "theta[2]": (4.959, 0.021, 4.669, 0.026),
+    "theta[3]": (3.925, 0.025, 5.336, 0.037),
+}

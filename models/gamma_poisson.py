@@ -32,3 +32,13 @@ def data() -> dict[str, torch.Tensor]:
         "hours": torch.tensor(HOURS, dtype=torch.float64),
         "y": torch.tensor(FAILURES, dtype=torch.float64),
     }
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "alpha": (0.6966, 0.0014, 0.2709, 0.0016),
+    "beta": (0.9272, 0.0029, 0.5437, 0.0033),
+    "rate[1]": (0.059802, 9.5e-05, 0.02505, 0.00015),
+    "rate[2]": (0.10175, 0.00034, 0.07884, 0.00051),
+    "rate[3]": (0.08921, 0.00015, 0.03759, 0.00022),
+}

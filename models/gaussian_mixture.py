@@ -43,3 +43,19 @@ def data() -> dict[str, torch.Tensor | int]:
     """The 82 galaxies."""
     y = torch.tensor(VELOCITIES, dtype=torch.float64) / 1000.0
     return {"galaxies": len(y), "y": y}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "weights[1]": (0.09412, 0.00012, 0.03142, 0.00018),
+    "weights[2]": (0.8572, 0.00015, 0.03816, 0.0002),
+    "weights[3]": (0.048671, 0.0001, 0.02403, 0.00014),
+    "sigma[1]": (1.1141, 0.0015, 0.316, 0.0022),
+    "sigma[2]": (2.17535, 0.00074, 0.1789, 0.001),
+    "sigma[3]": (1.6695, 0.003, 0.5184, 0.0035),
+    "mu[1]": (9.7769, 0.0024, 0.4213, 0.0027),
+    "mu[2]": (21.388, 0.0011, 0.2595, 0.0013),
+    "mu[3]": (32.6527, 0.0074, 1.0806, 0.0094),
+    "component[8]": (0.99797, 0.00023, 0.0461, 0.0025),
+    "component[9]": (0.99792, 0.00024, 0.0455, 0.0026),
+}

@@ -18,7 +18,7 @@ import torch
 from probgen import NUTS
 from probgen.models.item_response import PATTERN_COUNTS
 
-method = NUTS(target_accept=0.95)
+method = NUTS(target_accept=0.98)
 PERSONS = sum(PATTERN_COUNTS)
 
 
@@ -37,7 +37,9 @@ def hierarchical_item_response(
     with pyro.plate("item", answers.shape[1]):
         z = pyro.sample("z", dist.Normal(0.0, 1.0).expand([2]).to_event(1))
         parameters = mean + scale * z
-        discrimination = pyro.deterministic("discrimination", parameters[..., 0].exp(), event_dim=0)
+        discrimination = pyro.deterministic(
+            "discrimination", parameters[..., 0].exp(), event_dim=0
+        )
         difficulty = pyro.deterministic("difficulty", parameters[..., 1], event_dim=0)
     logits = discrimination * (nodes.unsqueeze(-1) - difficulty)  # (node, item)
     item = dist.Bernoulli(logits=logits).to_event(1)

@@ -3,6 +3,8 @@
 Source: Piironen and Vehtari (2017), "Sparsity information and regularization in the horseshoe
 and other shrinkage priors", Electronic Journal of Statistics 11:5018-5051. The global scale
 follows from a guess of three relevant coefficients; non-centred, with a slab of scale two.
+Half-t priors of three degrees of freedom stand for the half-Cauchy, whose tails chains do not
+follow.
 Data: progression of diabetes in 442 patients, ten standardised measurements and their 45
 products: Efron, Hastie, Johnstone and Tibshirani (2004), "Least angle regression", Annals of
 Statistics 32:407-499; scikit-learn has them.

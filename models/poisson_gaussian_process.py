@@ -3,8 +3,8 @@
 Source: Moller, Syversveen and Waagepetersen (1998), "Log Gaussian Cox processes",
 Scandinavian Journal of Statistics 25:451-482. The function is written through independent
 normals and the Cholesky factor of its covariance.
-Data: coal-mining disasters in Britain in periods of three years, 1851-1961: Jarrett (1979), "A note on the
-intervals between coal-mining disasters", Biometrika 66:191-193.
+Data: coal-mining disasters in Britain, 1851-1961, by periods of three years: Jarrett (1979),
+"A note on the intervals between coal-mining disasters", Biometrika 66:191-193.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from probgen import NUTS
 
-method = NUTS(target_accept=0.95)
+method = NUTS(target_accept=0.98)
 
 DISASTERS = [
     4, 5, 4, 0, 1, 4, 3, 4, 0, 6, 3, 3, 4, 0, 2, 6, 3, 3, 5, 4, 5, 3, 1, 4, 4, 1, 5, 5, 3, 4, 2,

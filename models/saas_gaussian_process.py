@@ -42,5 +42,5 @@ def data() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(2021)
     x = torch.rand(POINTS, INPUTS, generator=generator, dtype=torch.float64)
     noise = torch.randn(POINTS, generator=generator, dtype=torch.float64)
-    y = torch.sin(6.0 * x[:, 0]) + 2.0 * (x[:, 3] - 0.5).square() + 0.1 * noise
+    y = torch.sin(6.0 * x[:, 0]) + 6.0 * (x[:, 3] - 0.5).square() + 0.2 * noise
     return {"x": x, "y": (y - y.mean()) / y.std()}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-import torch
-
 from probgen.compile.ir import Graph, View
 from probgen.compile.rules import RULES
+from probgen.compile.tape import Node, mapped
 from probgen.compile.trace import TracedGraph
 from probgen.errors import UnsupportedOperation
 
@@ -27,12 +26,12 @@ class _Lowering:
     def __init__(self, traced: TracedGraph) -> None:
         self.traced = traced
         self.graph = Graph()
-        self.views: dict[torch.fx.Node, Any] = {}
+        self.views: dict[Node, Any] = {}
 
     def run(self) -> dict[str, View]:
         offset = 0
         for node in self.traced.inputs:
-            example = node.meta["val"]
+            example = node.example
             self.views[node] = self.graph.input(tuple(example.shape), offset)
             offset += example.numel()
         for node in self.traced.graph.nodes:
@@ -40,17 +39,17 @@ class _Lowering:
                 self.views[node] = self._call(node)
         return {name: self._value(node) for name, node in self.traced.outputs.items()}
 
-    def _call(self, node: torch.fx.Node) -> Any:
+    def _call(self, node: Node) -> Any:
         if node.target is operator.getitem:
             source, index = node.args
             return self._value(source)[index]
         lowering = RULES.get(node.target)
         if lowering is None:
             raise UnsupportedOperation(
-                f"{node.meta.get('where', '')}needs {node.target}, which has no lowering rule"
+                f"{node.where}needs {node.target}, which has no lowering rule"
             )
-        arguments = torch.fx.node.map_arg(node.args, self._value)
-        options = torch.fx.node.map_arg(node.kwargs, self._value)
+        arguments = mapped(node.args, self._value)
+        options = mapped(node.kwargs, self._value)
         try:
             return lowering(self.graph, *arguments, **options)
         except UnsupportedOperation:
@@ -65,10 +64,10 @@ class _Lowering:
             self.views[node] = self._constant(node)
         return self.views[node]
 
-    def _constant(self, node: torch.fx.Node) -> View:
+    def _constant(self, node: Node) -> View:
         value = self.traced.constants[node]
         if value.is_complex():
-            raise UnsupportedOperation(f"{node}: complex numbers")
+            raise UnsupportedOperation(f"{node.target}: complex numbers")
         if not value.numel():
             return self.graph.number(0.0).expand(tuple(value.shape))
         return self.graph.constant(value.cpu().numpy())

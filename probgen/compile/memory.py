@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.fx import Graph, Node
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from probgen.compile.data import LARGE
 from probgen.compile.location import program_line
+from probgen.compile.tape import Node, Tape
 from probgen.errors import UnsupportedOperation
 
 __all__ = ["Memory"]
@@ -44,9 +44,9 @@ class _Storage:
 
 
 class Memory:
-    """Nodes of `graph` by the tensors that they compute; `constants` by their nodes."""
+    """Nodes of a tape by the tensors that they compute; `constants` by their nodes."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Tape) -> None:
         self.graph = graph
         self.constants: dict[Node, torch.Tensor] = {}
         self._storages: dict[int, _Storage] = {}
@@ -161,7 +161,7 @@ def _address(tensor: torch.Tensor) -> int:
 
 
 def _geometry(tensor: torch.Tensor) -> Geometry:
-    return int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), tensor.dtype
+    return tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _block(tensor: torch.Tensor) -> torch.Tensor:

@@ -9,16 +9,17 @@ the line of the program.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch.fx import Graph, Node
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from probgen.compile.location import program_line
 from probgen.compile.memory import Memory
+from probgen.compile.tape import Node, Tape
 from probgen.errors import UnsupportedOperation
 
 __all__ = ["Recorder", "unreadable"]
@@ -64,7 +65,7 @@ class Recorder(TorchDispatchMode):
         self, recordable: Container[Any], forms: Mapping[Any, Callable[..., Any]]
     ) -> None:
         super().__init__()
-        self.graph = Graph()
+        self.graph = Tape()
         self.inputs: list[Node] = []
         self.memory = Memory(self.graph)
         self._recordable = recordable
@@ -78,35 +79,50 @@ class Recorder(TorchDispatchMode):
     def add_input(self, tensor: torch.Tensor) -> None:
         """Trace what is computed from `tensor`, which must own its memory."""
         node = self.graph.placeholder(f"input{len(self.inputs)}")
-        node.meta["val"] = tensor.detach()
+        node.example = tensor.detach()
         self.inputs.append(node)
         self.memory.register(tensor, node)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run `func`, and record it when it touches a traced tensor or draws at random."""
         kwargs = kwargs or {}
-        if func._schema.is_mutable:
+        manner = _manner(func)
+        if manner in ("write", "draw"):
             for target in _written(func, args, kwargs):
                 self.memory.preserve(target)
-        if torch.Tag.nondeterministic_seeded in func.tags:
+        if manner == "draw":
             return self._draw(func, args, kwargs)
-        if func in _CHECKS:
+        if manner == "check":
             return None
-        if not any(self.memory.traces(tensor) for tensor in _tensors((args, kwargs))):
+        if not (self._traces(args) or (kwargs and self._traces(kwargs))):
             return func(*args, **kwargs)
-        if func in _SHAPES_ONLY:
+        if manner == "shape":
             result = func(*args, **kwargs)
             return result.zero_() if func in _UNWRITTEN else result
-        if func in _ALIASES:
+        if manner == "alias":
             return func(*args, **kwargs)
-        if func is aten.equal.default:
+        if manner == "equal":
             return func(*args)  # at a random point, what is equal is so everywhere
-        self._refuse_unknowable(func, args)
-        if func._schema.is_mutable:
+        if manner in ("unknowable", "write"):
+            self._refuse_unknowable(func, args)
+        if manner == "write":
             return self._mutate(func, args, kwargs)
         if func in self._recordable and func not in self._forms:
             return self._record(func, args, kwargs)
         return self._split(func, args, kwargs)
+
+    def _traces(self, value: Any) -> bool:
+        """Whether any tensor among the arguments `value` depends on the inputs."""
+        if isinstance(value, torch.Tensor):
+            return self.memory.traces(value)
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, (tuple, list)):
+            return False
+        for item in value:  # no `any`: this runs for every operation of a long loop
+            if self._traces(item):
+                return True
+        return False
 
     def _split(self, func: Any, args: tuple, kwargs: Mapping[str, Any]) -> Any:
         """Run a function made of simpler operations in place of `func`."""
@@ -121,7 +137,7 @@ class Recorder(TorchDispatchMode):
         result = func(*args, **kwargs)
         node = self._call(func, *args, **kwargs)
         if func not in self._recordable:
-            node.meta["where"] = program_line()
+            node.where = program_line()
         if isinstance(result, torch.Tensor):
             self.memory.register(result, node)
             return result
@@ -138,7 +154,7 @@ class Recorder(TorchDispatchMode):
         note = self.memory.write if written else self.memory.register
         for tensor in written or _tensors(result):
             node = self.graph.call_function(func)
-            node.meta["where"] = program_line()
+            node.where = program_line()
             note(tensor, node)
         return result
 
@@ -176,16 +192,34 @@ class Recorder(TorchDispatchMode):
             )
 
     def _call(self, func: Any, *args: Any, **kwargs: Any) -> Node:
-        return self.graph.call_function(func, self._nodes(args), self._nodes(kwargs))
+        return self.graph.call_function(
+            func, self._nodes(args), self._nodes(kwargs) if kwargs else None
+        )
 
     def _nodes(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return self.memory.node_of(value)
         if isinstance(value, (tuple, list)):
-            return tuple(self._nodes(item) for item in value)
+            return tuple([self._nodes(item) for item in value])
         if isinstance(value, dict):
             return {key: self._nodes(item) for key, item in value.items()}
         return value
+
+
+@functools.cache
+def _manner(func: Any) -> str:
+    """How an operation is met, in a word; "" for most. Asked so often that it is noted."""
+    listed = (
+        (func in _CHECKS, "check"),
+        (func in _SHAPES_ONLY, "shape"),
+        (func in _ALIASES, "alias"),
+        (func is aten.equal.default, "equal"),
+        (torch.Tag.nondeterministic_seeded in func.tags, "draw"),
+        (func._schema.is_mutable, "write"),
+        (func is aten._local_scalar_dense.default, "unknowable"),
+        (any(tag in func.tags for tag in _SIZED_BY_VALUES), "unknowable"),
+    )
+    return next((manner for applies, manner in listed if applies), "")
 
 
 def unreadable() -> UnsupportedOperation:

@@ -23,6 +23,7 @@ from probgen.compile.operations import REPLACED
 from probgen.compile.placements import PLACEMENTS
 from probgen.compile.record import Recorder, unreadable
 from probgen.compile.rules import RULES
+from probgen.compile.tape import Node, Tape
 from probgen.errors import ProbgenError, UnsupportedOperation
 
 __all__ = ["TracedGraph", "trace_with_gradient"]
@@ -34,16 +35,16 @@ Traceable = Callable[..., tuple[torch.Tensor, Mapping[str, torch.Tensor]]]
 class TracedGraph:
     """A traced function: its graph, its constants and the names of its outputs.
 
-    `graph` holds the inputs ("placeholder" nodes, whose `meta["val"]` is an example), the
+    `graph` holds the inputs ("placeholder" nodes, whose `example` is what they were), the
     constants ("get_attr" nodes, the keys of `constants`) and the operations that the outputs
     need, in order. `outputs` are nodes by name: first "value", then "grad:i" for every input
     i, then what the function returned beside its value.
     """
 
-    graph: torch.fx.Graph
-    inputs: list[torch.fx.Node]
-    constants: dict[torch.fx.Node, torch.Tensor]
-    outputs: dict[str, torch.fx.Node]
+    graph: Tape
+    inputs: list[Node]
+    constants: dict[Node, torch.Tensor]
+    outputs: dict[str, Node]
 
 
 def trace_with_gradient(function: Traceable, examples: Sequence[torch.Tensor]) -> TracedGraph:
@@ -104,11 +105,10 @@ def _value_and_gradient(
 
 
 def _drop_unused(traced: TracedGraph) -> None:
-    kept = {*traced.inputs, *traced.outputs.values()}
-    for node in reversed(traced.graph.nodes):
-        if not node.users and node not in kept:
-            traced.graph.erase_node(node)
-            traced.constants.pop(node, None)
+    traced.graph.keep({*traced.inputs, *traced.outputs.values()})
+    kept = set(traced.graph.nodes)
+    for node in [node for node in traced.constants if node not in kept]:
+        del traced.constants[node]
 
 
 def _refuse_random(traced: TracedGraph) -> None:
@@ -118,6 +118,6 @@ def _refuse_random(traced: TracedGraph) -> None:
             continue
         if torch.Tag.nondeterministic_seeded in target.tags:
             raise UnsupportedOperation(
-                f"{node.meta['where']}draws random numbers itself ({target.name()}), "
+                f"{node.where}draws random numbers itself ({target.name()}), "
                 "which a compiled density would freeze; declare them with pyro.sample"
             )

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch.fx import Graph, GraphModule
-from torch.fx.node import map_arg
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from probgen.compile.record import Recorder
+from probgen.compile.tape import mapped
 from probgen.targets.graph_module import needed, portable
 
 __all__ = ["Batched", "Sizes", "batched", "captured", "sizes_of"]
@@ -112,7 +112,7 @@ def _recorded(module: GraphModule, example: torch.Tensor) -> GraphModule:
             root.register_buffer(str(node.target), value)
             nodes[node] = graph.get_attr(str(node.target))
             continue
-        args, kwargs = (map_arg(a, nodes.__getitem__) for a in (node.args, node.kwargs))
+        args, kwargs = (mapped(a, nodes.__getitem__) for a in (node.args, node.kwargs))
         nodes[node] = graph.call_function(portable(node.target), args, kwargs)
     graph.output(tuple(nodes[end] for end in ends))
     return GraphModule(root, graph, "batched_density")

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch.fx import Graph, GraphModule, Node
-from torch.fx.node import map_arg
+from torch import fx
+from torch.fx import Graph, GraphModule
 
 from probgen.compile.operations import CUMPROD_BACKWARD, _cumprod_backward
+from probgen.compile.tape import Node, inputs_of
 from probgen.compile.trace import TracedGraph
 
 __all__ = ["density_module", "needed", "outputs_module", "portable"]
@@ -50,7 +51,7 @@ def needed(outputs: Iterable[Node]) -> set[Node]:
         node = pending.pop()
         if node not in found:
             found.add(node)
-            pending += node.all_input_nodes
+            pending += inputs_of(node)
     return found
 
 
@@ -67,10 +68,10 @@ class _Copy:
         self.graph = Graph()
         self.root = torch.nn.Module()
         self.vector = self.graph.placeholder("q")
-        self.nodes: dict[Node, Node] = {}
+        self.nodes: dict[Node, fx.Node] = {}
         self._wanted: list[str] = []
 
-    def of(self, name: str) -> Node:
+    def of(self, name: str) -> fx.Node:
         """The node of an output, copied with all that it needs."""
         if not self.nodes:
             self._place_inputs()
@@ -82,7 +83,7 @@ class _Copy:
                     self.nodes[node] = self._copied(node)
         return self.nodes[end]
 
-    def module(self, outputs: tuple[Node, ...]) -> GraphModule:
+    def module(self, outputs: tuple[fx.Node, ...]) -> GraphModule:
         """The finished function."""
         self.graph.output(outputs)
         return GraphModule(self.root, self.graph, "traced_density")
@@ -90,7 +91,7 @@ class _Copy:
     def _place_inputs(self) -> None:
         offset = 0
         for node in self.traced.inputs:
-            example = node.meta["val"]
+            example = node.example
             part = self.graph.call_function(
                 torch.narrow, (self.vector, 0, offset, example.numel())
             )
@@ -98,7 +99,7 @@ class _Copy:
             self.nodes[node] = self.graph.call_function(torch.reshape, (part, shape))
             offset += example.numel()
 
-    def _copied(self, node: Node) -> Node:
+    def _copied(self, node: Node) -> fx.Node:
         if node.op == "get_attr":
             value = self.traced.constants[node].to(self.device)
             value = value.to(self.dtype) if value.dtype == torch.float64 else value
@@ -117,7 +118,7 @@ class _Copy:
             return torch.device(self.device)
         if value is torch.float64:
             return self.dtype
-        return map_arg(value, self.nodes.__getitem__)
+        return self.nodes[value] if isinstance(value, Node) else value
 
 
 # --- operations that are replayed in another form ----------------------------------------------
