@@ -88,17 +88,19 @@ def gaussian_mixture(y):
     pm.Mixture("y", pt.stack([theta, 1.0 - theta]), parts, observed=y)
 
 
-def drive(alpha, emission):
+def drive(alpha, emission, length):
+    """The forward algorithm, by halves: the product of all transitions as log matrices."""
     rows = [pm.Dirichlet(f"theta{k + 1}", row) for k, row in enumerate(alpha)]
-    transition = pt.log(pt.stack(rows))
-
-    def step(now, before, transition):
-        return pt.logsumexp(before[:, None] + transition, axis=0) + now
-
-    forward, _ = pytensor.scan(
-        step, sequences=emission[1:], outputs_info=emission[0], non_sequences=transition
-    )
-    pm.Potential("observations", pt.logsumexp(forward[-1]))
+    steps = pt.log(pt.stack(rows))[None] + emission[1:, None, :]
+    count = length - 1
+    while count > 1:
+        even = count // 2 * 2
+        pairs = pt.logsumexp(
+            steps[0:even:2][:, :, :, None] + steps[1:even:2][:, None, :, :], axis=2
+        )
+        steps = pt.concatenate([pairs, steps[even:count]]) if even < count else pairs
+        count = count - even // 2
+    pm.Potential("observations", pt.logsumexp(emission[0][:, None] + steps[0]))
 
 
 def ordered_pair(name, prior_mean, positive):
@@ -118,14 +120,14 @@ def ordered_pair(name, prior_mean, positive):
 def drive_exponential(u, v, alpha):
     phi = ordered_pair("phi", np.array([0.0, 3.0]), True)
     rate = ordered_pair("lambda", np.array([0.0, 3.0]), True)
-    drive(alpha, pt.log(phi) - phi * u[:, None] + pt.log(rate) - rate * v[:, None])
+    drive(alpha, pt.log(phi) - phi * u[:, None] + pt.log(rate) - rate * v[:, None], len(u))
 
 
 def drive_normal(u, v, alpha, tau, rho):
     phi = ordered_pair("phi", np.array([0.0, 3.0]), False)
     centre = ordered_pair("lambda", np.array([0.0, 3.0]), False)
     emission = -0.5 * ((u[:, None] - phi) / tau) ** 2 - 0.5 * ((v[:, None] - centre) / rho) ** 2
-    drive(alpha, emission)
+    drive(alpha, emission, len(u))
 
 
 def lotka_volterra(ts, y_init, y, steps=4):
