@@ -35,6 +35,7 @@ from tests.conformance.registry import declared
 from tests.reference_data import find_reference_data
 
 CHAINS, DRAWS, WARMUP = 4, 1000, 1000
+NUTPIE = {"draws": DRAWS, "tune": WARMUP, "chains": CHAINS, "cores": 1, "progress_bar": False}
 COLUMNS = ("dim", "seconds", "gradients", "ess", "ess_per_gradient", "ess_per_second", "rhat")
 
 
@@ -44,9 +45,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--database", type=Path, default=find_reference_data("posteriordb"))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--low-rank", action="store_true", help="nutpie's low-rank metric")
     parser.add_argument("--pymc", action="store_true", help="nutpie on PyMC models, with times")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.low_rank:
+        NUTPIE["low_rank_modified_mass_matrix"] = True
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     database = open_database(options.database)
@@ -117,8 +121,8 @@ def by_nutpie_on_our_density(posterior, name, data, seed):
         make_initial_point_fn=lambda _: next(turn),
     )  # fmt: skip
     cpu = time.process_time()
-    tree = nutpie.sample(model, draws=DRAWS, tune=WARMUP, chains=CHAINS, cores=1, seed=seed,
-                         progress_bar=False, target_accept=target_accept(posterior))  # fmt: skip
+    accept = target_accept(posterior)
+    tree = nutpie.sample(model, seed=seed, target_accept=accept, **NUTPIE)
     seconds = time.process_time() - cpu
     drawn = tree.posterior["q"].values
     outputs = density.outputs(drawn.reshape(-1, density.dim))
@@ -141,10 +145,9 @@ def by_nutpie_on_pymc(posterior, name, data, seed):
         model(**plain)
     jitter = {"jitter_rvs": set()} if name in WITHOUT_JITTER else {}
     compiled = nutpie.compile_pymc_model(program, **jitter)
-    settings = {"draws": DRAWS, "tune": WARMUP, "chains": CHAINS, "cores": 1, "seed": seed,
-                "progress_bar": False, "target_accept": target_accept(posterior)}  # fmt: skip
+    accept = target_accept(posterior)
     cpu = time.process_time()
-    tree = nutpie.sample(compiled, **settings)
+    tree = nutpie.sample(compiled, seed=seed, target_accept=accept, **NUTPIE)
     seconds = time.process_time() - cpu
     names = {v.name for v in program.free_RVs} | {v.name for v in program.deterministics}
     draws = {n: tree.posterior[n].values for n in names if n in tree.posterior}
