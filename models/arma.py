@@ -1,4 +1,4 @@
-"""ARMA(1, 1): each value leans on the one before it and on the error before it.
+"""ARMA(1, 1): a value leans on the one before it and on its error.
 
 Source: Box and Jenkins, Time Series Analysis: Forecasting and Control (1970); for this series
 Brockwell and Davis, Time Series: Theory and Methods (2nd ed., 1991), appendix A. The first

@@ -1,4 +1,4 @@
-"""Autoregression of order K: each value regressed on the K values before it.
+"""Autoregression of order K: a value regressed on the K before it.
 
 Source: Box and Jenkins, Time Series Analysis: Forecasting and Control (1970); for this
 series Moran (1953), "The statistical analysis of the Canadian lynx cycle", Australian

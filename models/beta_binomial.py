@@ -1,4 +1,4 @@
-"""Beta-binomial: many success rates around a common mean, each pulled towards it.
+"""Beta-binomial: many success rates, each pulled to a common mean.
 
 Source: Gelman et al., Bayesian Data Analysis (3rd ed., 2013), section 5.3; priors on the mean
 and the prior sample size after Carpenter (2016), "Hierarchical partial pooling for repeated

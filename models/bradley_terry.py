@@ -1,4 +1,4 @@
-"""Paired comparisons (Bradley-Terry): strengths of teams from who beat whom how often.
+"""Paired comparisons (Bradley-Terry): strengths from who beat whom.
 
 Source: Bradley and Terry (1952), "Rank analysis of incomplete block designs", Biometrika
 39:324-345; Agresti, Categorical Data Analysis (2nd ed., 2002), section 10.6. Strengths are

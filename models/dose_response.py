@@ -1,4 +1,4 @@
-"""Dose and response: what share of a group dies at a dose, its slope, and the lethal dose.
+"""Dose and response: what share dies at a dose, and the lethal dose.
 
 Source: Bliss (1935), "The calculation of the dosage-mortality curve", Annals of Applied
 Biology 22:134-167; BUGS Examples volume 2, Beetles. The link is complementary log-log, as the

@@ -1,4 +1,4 @@
-"""Eight schools: a hierarchical normal model with known standard errors, non-centred.
+"""Eight schools: a hierarchical normal model, non-centred.
 
 Source: Rubin (1981), "Estimation in parallel randomized experiments", Journal of Educational
 Statistics 6:377-401; Gelman et al., Bayesian Data Analysis (3rd ed., 2013), section 5.5.

@@ -1,4 +1,4 @@
-"""Eight schools in its centred form: the textbook statement, and a funnel for the sampler.
+"""Eight schools, centred: the textbook form, a funnel for the sampler.
 
 Source: Rubin (1981), Journal of Educational Statistics 6:377-401; why this form fails is told
 in Betancourt and Girolami (2015), "Hamiltonian Monte Carlo for hierarchical models". Expect

@@ -1,4 +1,4 @@
-"""Confirmatory factor analysis: nine tests measure three correlated abilities.
+"""Confirmatory factor analysis: nine tests of three abilities.
 
 Source: Joreskog (1969), "A general approach to confirmatory maximum likelihood factor
 analysis", Psychometrika 34:183-202. Every test loads on one factor, positively: that names

@@ -1,4 +1,4 @@
-"""Neal's funnel: a scale and nine values that live on it, from wide to needle-thin.
+"""Neal's funnel: nine values on a scale from wide to needle-thin.
 
 Source: Neal (2003), "Slice sampling", Annals of Statistics 31:705-767, section 8. There are
 no data: the "posterior" is the prior, and its moments are known exactly (`reference`).
@@ -12,10 +12,10 @@ import math
 import pyro
 import pyro.distributions as dist
 
-# Exact: v ~ Normal(0, 3), and Var(x) = E[exp(v)] = exp(9 / 2).
+# Mean, its error, standard deviation, its error: exact, as Var(x) = E[exp(v)] = exp(9 / 2).
 reference = {
-    "v": {"mean": 0.0, "sd": 3.0},
-    "x": {"mean": 0.0, "sd": math.exp(9.0 / 4.0)},
+    "v": (0.0, 0.0, 3.0, 0.0),
+    "x[1]": (0.0, 0.0, math.exp(9.0 / 4.0), 0.0),
 }
 
 

@@ -1,4 +1,4 @@
-"""Gamma-Poisson: failure rates of ten pumps drawn together by their common distribution.
+"""Gamma-Poisson: failure rates of pumps, drawn from one distribution.
 
 Source: Gaver and O'Muircheartaigh (1987), "Robust empirical Bayes analyses of event rates",
 Technometrics 29:1-15; George, Makov and Smith (1993), "Conjugate likelihood distributions",

@@ -1,4 +1,4 @@
-"""GARCH(1, 1): tomorrow's variance from today's shock and today's variance.
+"""GARCH(1, 1): tomorrow's variance from today's shock and variance.
 
 Source: Bollerslev (1986), "Generalized autoregressive conditional heteroskedasticity",
 Journal of Econometrics 31:307-327. Persistence (alpha + beta, below one: returns have a
@@ -38,3 +38,14 @@ def data() -> dict[str, torch.Tensor]:
     """The 368 daily log returns, in percent."""
     returns = stochastic_volatility.data()["y"]
     return {"series": returns, "y": returns}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "mu": (0.02222, 0.00028, 0.05935, 0.00027),
+    "persistence": (0.967194, 0.0001, 0.01928, 0.00011),
+    "share": (0.25503, 0.00031, 0.06315, 0.00028),
+    "long_run": (1.9735, 0.0037, 0.5536, 0.0064),
+    "alpha": (0.24638, 0.00029, 0.06005, 0.00027),
+    "beta": (0.72082, 0.00032, 0.06583, 0.00029),
+}

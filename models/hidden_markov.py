@@ -1,8 +1,8 @@
-"""A Poisson hidden Markov model: quiet and busy years, the hidden states summed out.
+"""A Poisson hidden Markov model: quiet and busy years, summed out.
 
 Source: Zucchini and MacDonald, Hidden Markov Models for Time Series (2009), chapters 1-3. The
 state of every year is recovered afterwards by exact sampling (forward filtering, backward
-sampling).
+sampling); `state` holds all of them.
 Data: major earthquakes (magnitude 7 or more) in the world per year, 1900-2006: Zucchini and
 MacDonald (2009), table 1.1.
 """
@@ -37,7 +37,8 @@ def hidden_markov(years: int, states: int = 2, y: torch.Tensor | None = None) ->
         observed = None if y is None else y[year]
         pyro.sample(f"y_{year}", dist.Poisson(rate[..., state]), obs=observed)
         path.append(state)
-    pyro.deterministic("state", torch.stack(path, -1))
+    with pyro.plate("year", years):
+        pyro.deterministic("state", torch.stack(path, -1), event_dim=0)
 
 
 def data() -> dict[str, torch.Tensor | int]:

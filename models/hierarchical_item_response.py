@@ -1,4 +1,4 @@
-"""Item response with items from a common population; abilities are summed out by quadrature.
+"""Item response, items from one population, abilities summed out.
 
 Source: Bock and Aitkin (1981), "Marginal maximum likelihood estimation of item parameters",
 Psychometrika 46:443-459; items as a population in Fox (2010), Bayesian Item Response
@@ -57,3 +57,20 @@ def data() -> dict[str, torch.Tensor | int]:
         "log_weights": torch.as_tensor(weights / weights.sum()).log(),
         "y": torch.tensor(PATTERN_COUNTS, dtype=torch.float64),
     }
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "mean[1]": (-0.2877, 0.0017, 0.1333, 0.0023),
+    "mean[2]": (-1.7377, 0.0063, 0.5204, 0.005),
+    "scale[1]": (0.1636, 0.0026, 0.1426, 0.0028),
+    "scale[2]": (1.2769, 0.0055, 0.3922, 0.0045),
+    "discrimination[1]": (0.8068, 0.0014, 0.1355, 0.0015),
+    "discrimination[2]": (0.7321, 0.0011, 0.1117, 0.0011),
+    "discrimination[3]": (0.7675, 0.001, 0.1218, 0.0014),
+    "discrimination[4]": (0.7298, 0.0011, 0.1097, 0.001),
+    "discrimination[5]": (0.7538, 0.001, 0.1124, 0.001),
+    "difficulty[1]": (-3.4757, 0.0047, 0.4758, 0.0043),
+    "difficulty[2]": (-1.3885, 0.0024, 0.2235, 0.0038),
+    "difficulty[3]": (-0.32931, 0.00087, 0.10624, 0.00079),
+}

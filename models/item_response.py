@@ -1,4 +1,4 @@
-"""Item response, two-parameter logistic (2PL): abilities of persons, curves of items.
+"""Item response, two-parameter logistic (2PL): persons and items.
 
 Source: Birnbaum (1968), in Lord and Novick, Statistical Theories of Mental Test Scores,
 chapters 17-20. Abilities are standard normal, which fixes location and scale; positive

@@ -1,4 +1,4 @@
-"""Local level: a random walk observed with noise; a Kalman filter in the program sums it out.
+"""Local level: a noisy random walk, summed out by a Kalman filter.
 
 Source: Durbin and Koopman, Time Series Analysis by State Space Methods (2001), chapter 2. The
 level itself is not sampled: together with both deviations it makes a narrow posterior. What

@@ -1,4 +1,4 @@
-"""Negative binomial regression: counts that vary more than Poisson counts may.
+"""Negative binomial regression: counts that vary more than Poisson.
 
 Source: Hilbe, Negative Binomial Regression (2nd ed., 2011); the mean is `exp(eta)` and the
 variance `mean + mean**2 / concentration`.
@@ -62,3 +62,13 @@ def data() -> dict[str, torch.Tensor]:
         "log_age": age.log() - age.log().mean(),
         "seizures": seizures,
     }
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "alpha": (3.29172, 0.00058, 0.11231, 0.00055),
+    "before": (1.03726, 0.00045, 0.09969, 0.00047),
+    "treatment": (-0.25755, 0.00082, 0.1564, 0.00077),
+    "age": (0.2843, 0.0016, 0.3472, 0.0017),
+    "concentration": (3.4306, 0.0034, 0.7381, 0.0038),
+}

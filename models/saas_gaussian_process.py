@@ -1,4 +1,4 @@
-"""Gaussian process with sparse axis-aligned lengthscales (SAAS), as in Bayesian optimisation.
+"""Gaussian process with sparse lengthscales (SAAS) of many inputs.
 
 Source: Eriksson and Jankowiak (2021), "High-dimensional Bayesian optimization with sparse
 axis-aligned subspaces", Uncertainty in Artificial Intelligence 161:493-503; priors as in

@@ -1,4 +1,4 @@
-"""A trend with soft kinks and a yearly season, added up (the idea of Prophet).
+"""A trend with soft kinks plus a yearly season, as in Prophet.
 
 Source: Taylor and Letham (2018), "Forecasting at scale", The American Statistician 72:37-45:
 a piecewise linear trend whose slope changes are sparse (Laplace), and Fourier terms.
@@ -59,3 +59,17 @@ def data() -> dict[str, torch.Tensor]:
         "season": torch.cat([angles.sin(), angles.cos()], 1),
         "y": (y - y.mean()) / y.std(),
     }
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "level": (-1.709, 0.00025, 0.04208, 0.0002),
+    "slope": (2.5635, 0.0051, 0.7123, 0.004),
+    "sigma": (0.097919, 4e-05, 0.006807, 3.5e-05),
+    "change[1]": (0.6681, 0.0058, 0.7344, 0.0059),
+    "change[2]": (0.9226, 0.005, 0.724, 0.0036),
+    "change[3]": (0.2538, 0.0027, 0.4177, 0.0031),
+    "beta[1]": (0.061335, 6.2e-05, 0.011648, 6.2e-05),
+    "beta[2]": (0.132517, 6.1e-05, 0.011545, 6.6e-05),
+    "beta[3]": (-0.062447, 6.2e-05, 0.011474, 6.3e-05),
+}

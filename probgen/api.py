@@ -60,9 +60,10 @@ def infer(
         The algorithm with its settings. When left out: `NUTS()` for programs; for networks the
         engine that suits width, zeros and size, which the attributes of the result name.
     data
-        Keyword arguments of the program (arrays, tensors, lists, pandas or xarray objects), or
-        the evidence of the network: state names by variable name. A mapping or list of
-        likelihoods of the states of a variable is soft (virtual) evidence.
+        Keyword arguments of the program (arrays, tensors, lists, pandas or xarray objects; a
+        data frame stands for its columns), or the evidence of the network: state names by
+        variable name. A mapping or list of likelihoods of the states of a variable is soft
+        (virtual) evidence.
     chains, draws, warmup
         Number of chains, and of kept and warm-up draws per chain. Programs: 4, 1000, 1000;
         networks: what the method declares (`Gibbs.defaults`).
@@ -208,6 +209,7 @@ def check(model: Any, data: Mapping[Any, Any] | None = None, *, seed: int = 0) -
 
         return check_network(model, data)
     from probgen.declare.check import check as check_program
+    from probgen.declare.logdensity import LogDensity
 
     if is_network(model):
         try:
@@ -217,6 +219,10 @@ def check(model: Any, data: Mapping[Any, Any] | None = None, *, seed: int = 0) -
             from probgen.declare.checks.report import CheckReport
 
             return CheckReport(type(model).__name__, [Problem("error", None, str(raised), "")])
+    if isinstance(model, LogDensity) and model.gradient != "torch":
+        from probgen.inference.check_callable import check_callable
+
+        return check_callable(model, data, seed=seed)
     return check_program(model, data, seed=seed)
 
 

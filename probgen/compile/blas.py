@@ -21,7 +21,14 @@ import numpy as np
 
 from probgen.compile.ir import DOUBLE, Graph, View
 
-__all__ = ["calls_blas", "cholesky", "gemm", "single_threaded", "solve_triangular"]
+__all__ = [
+    "calls_blas",
+    "cholesky",
+    "cholesky_backward",
+    "gemm",
+    "single_threaded",
+    "solve_triangular",
+]
 
 # In the order of `Routines` in runtime.hpp.
 _ROUTINES = (
@@ -53,6 +60,15 @@ def cholesky(graph: Graph, a: View) -> View | None:
         return None
     extra = (math.prod(a.shape[:-2]), a.shape[-1])
     return graph.call("probgen::cholesky_lapack", a.shape, [_routines(graph), a], extra)
+
+
+def cholesky_backward(graph: Graph, grad: View, factor: View) -> View | None:
+    """The derivative by matrices from that by their factors; None where loops are better."""
+    if not _worthwhile(factor):
+        return None
+    extra = (math.prod(factor.shape[:-2]), factor.shape[-1])
+    operands = [_routines(graph), grad, factor]
+    return graph.call("probgen::factors::cholesky_backward_blas", factor.shape, operands, extra)
 
 
 def solve_triangular(graph: Graph, a: View, b: View, upper: bool, unit: bool) -> View | None:

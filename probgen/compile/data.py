@@ -21,9 +21,11 @@ _VERBATIM = 1 << 12  # bytes up to which the content itself is the key
 
 def varies_along(array: np.ndarray, dim: int) -> bool:
     """Whether the elements of `array` differ anywhere along `dim`; NaN differs from itself."""
-    rows = np.moveaxis(array, dim, 0)
-    if len(rows) < 2:
+    if array.shape[dim] < 2:
         return False
+    if array.size <= _BLOCK:
+        return bool((array != array[(slice(None),) * dim + (slice(1),)]).any())
+    rows = np.moveaxis(array, dim, 0)
     step = max(1, _BLOCK // max(rows[0].size, 1))
     starts = [1, *range(2, len(rows), step)]
     stops = [*starts[1:], len(rows)]

@@ -108,6 +108,8 @@ class View:
 
     def expand(self, shape: Sequence[int]) -> View:
         """Broadcast to `shape` by torch's rules."""
+        if self.shape == shape:
+            return self
         lead = len(shape) - len(self.shape)
         strides = [0] * lead + [
             0 if old == 1 and new != 1 else stride
@@ -136,6 +138,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     _known: dict[Any, Node] = field(default_factory=dict)
     _large: dict[Any, Node] = field(default_factory=dict)  # large data by their memory
+    written: dict[Node, tuple[int, int]] = field(default_factory=dict)  # extents, by assembly
 
     def _node(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from probgen.compile.cholesky import FACTORISATIONS
 from probgen.compile.interceptions import INTERCEPTED
 
 __all__ = ["CUMPROD_BACKWARD", "REPLACED"]
@@ -59,4 +60,9 @@ def _cumprod(x: torch.Tensor, dim: int, **options: Any) -> torch.Tensor:
     return _CumulativeProduct.apply(x, dim)
 
 
-REPLACED = {**INTERCEPTED, torch.cumprod: _cumprod, torch.Tensor.cumprod: _cumprod}
+REPLACED = {
+    **INTERCEPTED,
+    **FACTORISATIONS,
+    torch.cumprod: _cumprod,
+    torch.Tensor.cumprod: _cumprod,
+}

@@ -119,10 +119,7 @@ class Recorder(TorchDispatchMode):
             value = value.values()
         elif not isinstance(value, (tuple, list)):
             return False
-        for item in value:  # no `any`: this runs for every operation of a long loop
-            if self._traces(item):
-                return True
-        return False
+        return any(map(self._traces, value))
 
     def _split(self, func: Any, args: tuple, kwargs: Mapping[str, Any]) -> Any:
         """Run a function made of simpler operations in place of `func`."""

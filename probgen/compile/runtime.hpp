@@ -68,9 +68,15 @@ static inline double sign(double x) { return (x > 0) - (x < 0); }
 static inline bool isnan(double x) { return x != x; }
 static inline bool isinf(double x) { return __builtin_fabs(x) == INFINITY; }
 
-// A NaN operand wins, as in torch.
-static inline double maximum(double a, double b) { return a > b || a != a ? a : b; }
-static inline double minimum(double a, double b) { return a < b || a != a ? a : b; }
+// A NaN operand wins, as in torch. Two choices: loops around a choice by "or" are not vectorised.
+static inline double maximum(double a, double b) {
+    const double larger = a > b ? a : b;
+    return a != a ? a : larger;
+}
+static inline double minimum(double a, double b) {
+    const double smaller = a < b ? a : b;
+    return a != a ? a : smaller;
+}
 
 // The result takes the sign of b, as in Python.
 static inline double remainder(double a, double b) {
@@ -80,6 +86,15 @@ static inline double remainder(double a, double b) {
 static inline int remainder(int a, int b) {
     const int r = a % b;
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+// x to a whole number of fewer than `bits` bits, or to its negative, by squaring.
+template <int bits, class T>
+static inline T whole_power(T x, int exponent) {
+    const int k = exponent < 0 ? -exponent : exponent;
+    T result = 1;
+    for (int bit = 0; bit < bits; ++bit, x *= x) result *= k >> bit & 1 ? x : T(1);
+    return exponent < 0 ? T(1) / result : result;
 }
 
 // A whole number that may index a buffer of `size` elements, whatever x is.

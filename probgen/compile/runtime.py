@@ -7,7 +7,7 @@ from importlib import resources
 
 __all__ = ["runtime"]
 
-_FURTHER = ("sorting", "spectra", "special")
+_FURTHER = ("sorting", "spectra", "special", "factors")
 
 
 def runtime(text: str, single: bool = False) -> str:

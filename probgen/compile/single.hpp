@@ -30,12 +30,12 @@ static inline float square(float x) { return x * x; }
 static inline float sqrt(float x) { return __builtin_sqrtf(x); }
 template <class A, class B>
 static inline auto maximum(A a, B b) -> decltype(a + b) {
-    const decltype(a + b) x = a, y = b;
-    return x > y || x != x ? x : y;
+    const decltype(a + b) x = a, y = b, larger = x > y ? x : y;
+    return x != x ? x : larger;
 }
 template <class A, class B>
 static inline auto minimum(A a, B b) -> decltype(a + b) {
-    const decltype(a + b) x = a, y = b;
-    return x < y || x != x ? x : y;
+    const decltype(a + b) x = a, y = b, smaller = x < y ? x : y;
+    return x != x ? x : smaller;
 }
 }  // namespace probgen

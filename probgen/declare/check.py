@@ -13,13 +13,14 @@ from typing import Any
 from probgen.declare.checks.declaration import declaration_problems
 from probgen.declare.checks.density import density_problems
 from probgen.declare.checks.discrete import discrete_problems, discrete_remarks, endless_sites
+from probgen.declare.checks.improper import improper_problems
 from probgen.declare.checks.observed import observed_problems
 from probgen.declare.checks.points import evaluated_points
 from probgen.declare.checks.problem import Problem, error
 from probgen.declare.checks.report import CheckReport
 from probgen.declare.checks.runs import change_problems, prior_traces
 from probgen.declare.checks.unused import unused_problems
-from probgen.declare.data import as_tensors, name_errors, name_of, not_a_mapping
+from probgen.declare.data import as_mapping, as_tensors, name_errors, name_of, not_a_mapping
 from probgen.declare.environment import isolated
 from probgen.declare.evaluation import Program
 from probgen.declare.program import not_callable, read
@@ -53,6 +54,7 @@ def _data(
     model: Callable[..., Any], data: Mapping[str, Any] | None, problems: list[Problem]
 ) -> dict[str, Any] | None:
     """The data that the program takes, as tensors; None when it cannot be run with them."""
+    data = as_mapping(data)
     if data is not None and not isinstance(data, Mapping):
         problems.append(Problem("error", None, not_a_mapping(data), "", "data"))
         return None
@@ -97,6 +99,7 @@ def _run(program: Program, report: CheckReport, seed: int) -> None:
     problems += observed_problems(program.observed, traces)
     problems += density_problems(program, points, _sites(report.errors))
     if usable:
+        problems += improper_problems(program, usable[-1], _sites(problems))
         problems += unused_problems(program, usable[-1])
 
 

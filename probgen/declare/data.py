@@ -1,7 +1,8 @@
 """User data to what a Pyro program takes: tensors in float64, integers and scalars as they are.
 
 `data` is one mapping from argument names of the program to arrays, tensors, lists, pandas or
-xarray objects. Numbers stay Python numbers, since they often are sizes of plates.
+xarray objects; or a data frame, whose columns are taken. Numbers stay Python numbers, since they
+often are sizes of plates.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 
 from probgen.errors import DataError
 
-__all__ = ["as_tensors", "check_names", "name_errors", "name_of", "not_a_mapping"]
+__all__ = ["as_mapping", "as_tensors", "check_names", "name_errors", "name_of", "not_a_mapping"]
 
 _SHARED = 1 << 18  # elements from which on an array is used in place
 
@@ -34,9 +35,18 @@ def as_tensors(data: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     if data is None:
         return {}
+    data = as_mapping(data)
     if not isinstance(data, Mapping):
         raise DataError(not_a_mapping(data))
     return {str(name): _as_tensor(str(name), value) for name, value in data.items()}
+
+
+def as_mapping(data: Any) -> Any:
+    """A data frame as a mapping of its columns; anything else as it is."""
+    columns = getattr(data, "columns", None)
+    if isinstance(data, Mapping) or columns is None or not hasattr(data, "iloc"):
+        return data
+    return {name: data[name] for name in columns}
 
 
 def not_a_mapping(data: Any) -> str:

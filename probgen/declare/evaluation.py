@@ -17,6 +17,7 @@ import torch
 from pyro import poutine
 from pyro.poutine.messenger import Messenger
 
+from probgen.declare.checks.failure import without_shapes
 from probgen.declare.data import name_of
 from probgen.declare.discrete.read import read_enumeration
 from probgen.declare.discrete.stacking import broadcast_stacks
@@ -29,7 +30,7 @@ from probgen.declare.placing import (
     fill_masked,
 )
 from probgen.declare.sites import Plate, Site, sample_sites, site_kind
-from probgen.errors import ModelError
+from probgen.errors import ModelError, ProbgenError
 
 __all__ = ["Evaluation", "Program"]
 
@@ -199,7 +200,10 @@ class Program:
     def trace_with(self, handler: Messenger) -> Any:
         """A Pyro trace of the program under `handler`, inside `environment`."""
         with FixParameters(), FloatObservations(), handler:
-            return poutine.trace(self.model).get_trace(**self.data)
+            try:
+                return poutine.trace(self.model).get_trace(**self.data)
+            except ProbgenError as raised:  # our own words, to which Pyro has added a table
+                raise type(raised)(without_shapes(str(raised))) from raised.__cause__
 
 
 def _collect(

@@ -76,7 +76,13 @@ class LogDensity:
         """The density as a Pyro program."""
         values = {n: pyro.sample(n, space.improper()) for n, space in self.sites.items()}
         if self.gradient == "torch":
-            value = torch.as_tensor(self.function(**values, **data))
+            answer = self.function(**values, **data)
+            if not isinstance(answer, (torch.Tensor, int, float)):
+                raise ModelError(
+                    f"The log density {self.__name__!r} must return one number, a torch tensor; "
+                    f"it returned {type(answer).__name__}."
+                )
+            value = torch.as_tensor(answer)
             if value.numel() != 1:
                 raise ModelError(
                     f"The log density {self.__name__!r} must return one number; it returned a "

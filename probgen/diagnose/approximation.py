@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probgen.diagnose.finding import Finding, Limits
+from probgen.diagnose.notes import findings_on_notes, sentences
 from probgen.diagnose.record import Record
 from probgen.diagnose.settings import as_number
 
@@ -21,6 +22,12 @@ GOOD_PARETO_K, USABLE_PARETO_K = 0.5, 0.7
 def is_approximation(attrs: Mapping[str, Any]) -> bool:
     """Whether the attributes of a result say that its draws come from an approximation."""
     return bool(as_number(attrs.get("approximation")))
+
+
+def check_other_notes(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
+    """Notes of the method, without those on Pareto k, which has a finding of its own."""
+    notes = [n for n in sentences(record.attrs.get("notes")) if not n.startswith("Pareto k")]
+    return findings_on_notes({**record.attrs, "notes": notes}, record.chains, record.draws)
 
 
 def check_approximation(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:

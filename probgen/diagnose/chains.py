@@ -10,6 +10,7 @@ import pandas as pd
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.record import Record
 from probgen.diagnose.run_size import FEWEST_DRAWS, findings_on_size
+from probgen.diagnose.settings import smaller_steps
 from probgen.diagnose.words import chains_named, percent, quoted, s_of
 
 
@@ -74,7 +75,8 @@ def check_stuck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
                 "more of the draws repeat the one before.",
                 "nearly every proposal is rejected: the step size is far too large there, or the "
                 "density is not finite around that point",
-                "start elsewhere (init), give a longer warm-up, raise target_accept",
+                "start elsewhere (init) or give a longer warm-up; if it stays, "
+                f"{smaller_steps(record) or 'reparametrise'}",
                 {f"chain {chain}": float(repeats[chain]) for chain in stuck},
             )
         )

@@ -11,7 +11,13 @@ from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.reasons import LONGEST_FACTOR, how_to_mix_better, why_chains_disagree
 from probgen.diagnose.record import Record
 from probgen.diagnose.words import count_of, percent, round_up
-from probgen.diagnose.worst import as_mapping, severity_by_share, worst_first, worst_list
+from probgen.diagnose.worst import (
+    as_mapping,
+    sampled_first,
+    severity_by_share,
+    worst_first,
+    worst_list,
+)
 
 HARD_R_HAT = 1.05
 MANY_CHAINS = 16
@@ -26,7 +32,8 @@ def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     if over.empty:
         return []
     moving = int(record.moving.sum())
-    hard = bool(over.iloc[0] > max(HARD_R_HAT, limit[over.index[0]] + HARD_R_HAT - limits.r_hat))
+    hard = bool((over > (limit[over.index] + HARD_R_HAT - limits.r_hat).clip(HARD_R_HAT)).any())
+    over = sampled_first(over, record.sampled)
     severity = severity_by_share(len(over), moving, hard)
     cause, advice = why_chains_disagree(record, str(over.index[0]))
     return [
@@ -69,6 +76,7 @@ def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -
         if low.empty:
             continue
         hard = bool(low.iloc[0] < wanted / 2)
+        low = sampled_first(low, record.sampled)
         slow, advice = how_to_mix_better(record, str(low.index[0]), float(low.iloc[0]), wanted)
         if findings and str(low.index[0]) == next(iter(findings[0].sites)):
             slow, advice = "the same scalar is the worst in the bulk", "as for the bulk ESS"
@@ -93,6 +101,7 @@ def check_mcse(record: Record, table: pd.DataFrame, limits: Limits) -> list[Find
     if high.empty:
         return []
     factor = (float(high.iloc[0]) / limits.mcse_share) ** 2
+    high = sampled_first(high, record.sampled)
     return [
         Finding(
             "Monte Carlo error",

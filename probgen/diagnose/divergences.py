@@ -13,7 +13,7 @@ from probgen.diagnose.finding import Finding, Limits, Severity
 from probgen.diagnose.funnel import in_pyro, narrowing_sites, non_centred
 from probgen.diagnose.ranks import chain_ranks, separation
 from probgen.diagnose.record import Record
-from probgen.diagnose.settings import target_acceptance
+from probgen.diagnose.settings import smaller_steps
 from probgen.diagnose.words import brief, chains_named, count_of, percent, quoted, s_of
 
 SEPARATING = 0.2  # distance of the rank statistic from 0.5 that is worth naming
@@ -36,7 +36,7 @@ def check_divergences(record: Record, table: pd.DataFrame, limits: Limits) -> li
     if record.chains > 1 and per_chain.max() > 0.8 * count and count >= MANY:
         message += f", nearly all in {chains_named([int(per_chain.argmax())])}"
     if caught := caught_chains(diverging):
-        return [caught_finding(message, caught, diverging)]
+        return [caught_finding(record, message, caught, diverging)]
     places = separating_scalars(record, diverging)
     where, partners = where_they_are(record, diverging, places)
     concentrated = bool(places) and count >= MANY
@@ -63,7 +63,9 @@ def caught_chains(diverging: np.ndarray) -> list[int]:
     return caught.tolist() if others.size and others.max() < ELSEWHERE else []
 
 
-def caught_finding(message: str, caught: list[int], diverging: np.ndarray) -> Finding:
+def caught_finding(
+    record: Record, message: str, caught: list[int], diverging: np.ndarray
+) -> Finding:
     """Divergences that are the trouble of single chains, not of the whole posterior."""
     share = diverging.mean(axis=1)
     return Finding(
@@ -73,7 +75,7 @@ def caught_finding(message: str, caught: list[int], diverging: np.ndarray) -> Fi
         f"{chains_named(caught)} diverge{s_of(caught)} in {percent(float(share[caught].min()))} "
         "of the draws or more, the others hardly: caught where the step size is far too large",
         "give a longer warm-up or better starts (init); if it happens with other seeds too, "
-        "raise target_accept or reparametrise",
+        f"{' or '.join(filter(None, (smaller_steps(record), 'reparametrise')))}",
         {f"chain {chain}": float(share[chain]) for chain in caught},
     )
 
@@ -137,13 +139,6 @@ def how_to_cure_divergences(record: Record, places: list[str], partners: list[st
             f"reparametrise: {non_centred(partners, places[0])} (a standard normal site times the "
             f"scale; in Pyro: {in_pyro(partners)})"
         )
-    target = target_acceptance(record)
-    if target is None or target < 0.95:
-        now = "" if target is None else f" (now {target:g})"
-        step = f"raise target_accept to 0.95{now}"
-    elif target < 0.99:
-        step = f"raise target_accept to 0.99 (now {target:g})"
-    else:
-        step = "smaller steps are used up"
+    step = smaller_steps(record) or "smaller steps are used up"
     form = f"reparametrise {quoted(places)}" if places else "look for funnels and hard edges"
     return f"{step}; if they stay, {form} or give a tighter prior"

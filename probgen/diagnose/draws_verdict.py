@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probgen.diagnose import chains, convergence, divergences, energy, notes, trajectory
-from probgen.diagnose.approximation import check_approximation, is_approximation
+from probgen.diagnose.approximation import check_approximation, check_other_notes, is_approximation
 from probgen.diagnose.finding import SEVERITIES, Finding, Limits
 from probgen.diagnose.record import Record, read_record
 from probgen.diagnose.statistics import summary_table
@@ -34,7 +34,7 @@ CHECKS: tuple[Check, ...] = (
 )
 # Draws of an approximation are independent: chains and mixing have nothing to say about them.
 OF_APPROXIMATIONS: tuple[Check, ...] = (
-    notes.check_notes,
+    check_other_notes,
     chains.check_finite,
     check_approximation,
 )

@@ -18,6 +18,16 @@ from probgen.diagnose.words import count_of
 GRAVE: tuple[tuple[tuple[str, ...], Severity], ...] = (
     (("running away", "runs away", "improper", "never moved", "failed"), "failure"),
     (("did not converge", "configuration is impossible"), "failure"),
+    (
+        (
+            "gradient does not vanish",
+            "is wrong: the log density",
+            "ran away",
+            "kept rising",
+            "several modes",
+        ),
+        "warning",
+    ),
     (("interrupted", "may trap", "is not proven", "may depend on", "no estimate"), "warning"),
     (("differ by more than", "several fixed points", "hardly any"), "warning"),
     (("unadjusted", "starts disagree"), "warning"),

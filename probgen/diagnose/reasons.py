@@ -2,27 +2,34 @@
 
 Looks at the draws of the worst scalar: groups of chains far apart (a dead end when their log
 density is lower, several modes when it is not), a drift within a chain, or a strong correlation
-with another scalar that a diagonal metric cannot follow.
+with another scalar.
 """
 
 import numpy as np
 
 from probgen.diagnose.funnel import narrowing_sites, non_centred
 from probgen.diagnose.record import Record
+from probgen.diagnose.settings import follow_correlations
 from probgen.diagnose.words import brief, chains_named, round_up, s_of
 
 APART = 1.0  # gap between chain means, in within-chain sds, that makes two groups of chains
+STANDING = 0.95  # share of draws like the one before, in a chain that hardly moves
 DRIFT = 0.7  # same, between the halves of one chain
 LONGEST_FACTOR = 10.0  # a run that must be longer than this wants a better geometry instead
 STRONG_CORRELATION = 0.9
+MIXING_WELL = 0.2  # effective draws a draw: nothing to reparametrise
 
 
 def why_chains_disagree(record: Record, worst: str) -> tuple[str, str]:
     """Cause and advice for a high R-hat, from the draws of the worst scalar."""
-    draws = record.values[record.names.index(worst)]
+    position = record.names.index(worst)
+    draws = record.values[position]
+    if "improper" in str(record.attrs.get("notes", "")):
+        return "a site runs away (see the sampler's note)", "give that site a proper prior first"
     within = float(np.median(draws.std(axis=1, ddof=1)))
-    if within == 0.0:
-        return "a chain does not move (see stuck chains)", "first cure the stuck chains"
+    repeated = (draws[:, 1:] == draws[:, :-1]).mean(axis=1)
+    if within == 0.0 or (record.latent[position] and repeated.max() > STANDING):
+        return never_moving(record, worst)
     halves = np.stack([draws[:, : record.draws // 2], draws[:, record.draws // 2 :]]).mean(axis=2)
     drifting = [int(c) for c in np.flatnonzero(np.abs(halves[1] - halves[0]) > DRIFT * within)]
     if apart := chains_apart(draws.mean(axis=1), within):
@@ -39,6 +46,17 @@ def why_chains_disagree(record: Record, worst: str) -> tuple[str, str]:
         f"the chain{'s wander' if record.chains > 1 else ' wanders'} too slowly along `{worst}` "
         f"to agree in {record.draws} draws",
         f"{better_form(record, worst)}, or run longer (draws={round_up(4 * record.draws)})",
+    )
+
+
+def never_moving(record: Record, worst: str) -> tuple[str, str]:
+    """Cause and advice for a scalar that stays at one value in most chains."""
+    if record.latent[record.names.index(worst)]:
+        return "a chain hardly moves (see stuck chains)", "first cure the stuck chains"
+    return (
+        f"`{worst}` has one value in most of the chains, and not the same in all of them: each "
+        "may have found another mode",
+        several_modes(),
     )
 
 
@@ -64,6 +82,13 @@ def why_apart(record: Record, worst: str, apart: list[int], draws: np.ndarray) -
         f"{chains_named(apart)} sit{s_of(apart)} elsewhere: mean of `{worst}` {brief(here)} "
         f"against {brief(there)} in the other{'s' if len(others) > 1 else ''}"
     )
+    partner, correlation = strongest_partner(record, worst)
+    if partner:
+        return (
+            f"{cause}, along the ridge on which `{worst}` and `{partner}` lie (correlation "
+            f"{correlation:.2f})",
+            f"give a longer warm-up, {follow_correlations(record)}",
+        )
     lp = record.stats.get("lp")
     if lp is None:
         return cause, several_modes()
@@ -97,12 +122,11 @@ def how_to_mix_better(record: Record, worst: str, ess: float, wanted: float) -> 
     partner, correlation = strongest_partner(record, worst)
     if partner:
         cause = f"`{worst}` and `{partner}` correlate at {correlation:.2f}, which slows the chains"
-        cure = (
-            'use a dense metric (NUTS(metric="dense")) or take the correlation out of the model '
-            "(centre predictors, sum-to-zero effects)"
-        )
+        cure = follow_correlations(record)
     else:
         share = ess / (record.chains * record.draws)
+        if share > MIXING_WELL:
+            return "the chains mix well, but are short", longer
         cause = f"one effective draw of `{worst}` takes about {1 / max(share, 1e-9):.0f} draws"
         cure = better_form(record, worst)
     if factor <= LONGEST_FACTOR:

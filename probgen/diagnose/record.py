@@ -88,6 +88,11 @@ class Record:
         """Mask (parameter,): finite and not constant, so that statistics make sense."""
         return self.finite & ~self.constant
 
+    @cached_property
+    def sampled(self) -> set[str]:
+        """Names of the scalars that the sampler moved itself."""
+        return {name for name, own in zip(self.names, self.latent, strict=True) if own}
+
     def of_site(self, site: str) -> np.ndarray:
         """Positions of the scalars of a site."""
         return np.flatnonzero(np.asarray(self.sites, dtype=object) == site)

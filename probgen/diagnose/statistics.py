@@ -14,6 +14,8 @@ from arviz_stats.base import array_stats
 from probgen.diagnose.record import Record
 from probgen.diagnose.run_size import FEWEST_DRAWS
 
+ENDLESS_R_HAT = 1e6
+
 
 def summary_table(record: Record, interval: float = 0.9) -> pd.DataFrame:
     """Summary of every scalar parameter.
@@ -51,7 +53,9 @@ def fill_diagnostics(table: pd.DataFrame, record: Record) -> None:
         table.loc[moving, "mcse_mean"] = array_stats.mcse(values, method="mean")
         table.loc[moving, "ess_bulk"] = array_stats.ess(values, method="bulk")
         table.loc[moving, "ess_tail"] = array_stats.ess(values, method="tail", prob=(0.05, 0.95))
-        table.loc[moving, "r_hat"] = array_stats.rhat(comparable_chains(values))
+        r_hat = np.asarray(array_stats.rhat(comparable_chains(values)))
+        # chains that each stay at a value of their own: rounding alone keeps this finite
+        table.loc[moving, "r_hat"] = np.where(r_hat > ENDLESS_R_HAT, np.inf, r_hat)
 
 
 def comparable_chains(values: np.ndarray) -> np.ndarray:

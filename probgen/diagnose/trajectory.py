@@ -10,7 +10,7 @@ import pandas as pd
 
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.record import Record
-from probgen.diagnose.settings import depth_limit, target_acceptance
+from probgen.diagnose.settings import depth_limit, follow_correlations, target_acceptance
 from probgen.diagnose.words import brief, chains_named, count_of, percent
 
 POOR_ACCEPTANCE = 0.4  # poor whatever the target, for trajectories
@@ -40,8 +40,8 @@ def check_tree_depth(record: Record, table: pd.DataFrame, limits: Limits) -> lis
             f"{percent(share)} of the draws stopped at the largest tree depth{at}.",
             "trajectories are cut before they turn: scales differ widely or parameters are "
             "strongly correlated, so that steps must be small against the posterior's width",
-            "rescale or centre predictors, use a dense metric or a longer warm-up; "
-            f"if the ESS is still low, {more}",
+            "rescale predictors, or give a longer warm-up; if two sites correlate strongly, "
+            f"{follow_correlations(record)}; if the ESS is still low, {more}",
             {f"chain {chain}": float(value) for chain, value in enumerate(per_chain)},
         )
     ]

@@ -17,6 +17,12 @@ def worst_first(column: pd.Series, chosen: pd.Series, ascending: bool) -> pd.Ser
     return column[chosen].sort_values(ascending=ascending)
 
 
+def sampled_first(column: pd.Series, sampled: set[str]) -> pd.Series:
+    """The same rows, those that the sampler moved itself first: the others follow from them."""
+    own = column.index.isin(sampled)
+    return pd.concat([column[own], column[~own]])
+
+
 def as_mapping(column: pd.Series) -> dict[str, float]:
     """A column as {parameter: number}, in its order."""
     return {str(name): float(value) for name, value in column.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from probgen.results.tree import Labels, Variable, build_tree
 from probgen.targets.density import Density
 from probgen.targets.discrete import recovered_outputs
 from probgen.targets.reuse import density_of
+from probgen.targets.slopes import notes_on_slopes
 
 __all__ = ["ProgramOptions", "infer_program"]
 
@@ -63,6 +65,11 @@ def infer_program(
     density, reused = density_of(model, data, options.backend, options.precision, options.device)
     compiled = time.perf_counter()
     initial, start_notes = find_starts(density, options.chains, options.seed, options.init)
+    if density.backend in ("eager", "callable") and not only_discrete(density):
+        wrong = notes_on_slopes(density, initial)
+        start_notes = [*start_notes, *wrong]
+        for note in wrong:  # now, since sampling may take for ever
+            warnings.warn(note, stacklevel=3)
     with ProgressDisplay(f"{method.name} {density.program.name}", options.progress) as display:
         plan = Plan(
             chains=options.chains,
@@ -112,10 +119,10 @@ def _learnt(
     """What an earlier run learnt, one row per chain; raises `OptionError` if it does not fit."""
     if earlier is None:
         return None
-    if "adaptation" not in earlier.children:
+    if not isinstance(earlier, xr.DataTree) or "adaptation" not in earlier.children:
         raise OptionError(
-            "adapted: this result holds no adaptation; give the result of an earlier `infer` "
-            "with the same method."
+            "adapted: this holds no adaptation; give the result of an earlier `infer` with the "
+            "same method."
         )
     if earlier.attrs.get("method") != method.name:
         raise OptionError(

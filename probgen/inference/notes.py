@@ -45,8 +45,8 @@ def _stuck(result: Draws) -> list[str]:
     )
     if stuck.size == draws.shape[0]:
         raise SamplingError(f"No chain ever moved: {reason}. {cure}")
-    chains = ", ".join(map(str, stuck))
-    return [f"Chain {chains} never moved: {reason}. {cure}"]
+    chains = f"Chain{'s' * (stuck.size > 1)} {', '.join(map(str, stuck))}"
+    return [f"{chains} never moved: {reason}. {cure}"]
 
 
 def _runaway(draws: np.ndarray, names: list[str]) -> list[str]:

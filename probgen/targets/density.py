@@ -171,7 +171,7 @@ def compile_density(
             f"The density of {program.name!r} is evaluated by the Pyro program itself, about a "
             f"hundred times slower than compiled code, because {_lower_first(density.reason)}",
             EagerDensityWarning,
-            stacklevel=3,
+            stacklevel=5,  # the call of `infer`
         )
     return density
 

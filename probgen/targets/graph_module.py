@@ -14,6 +14,7 @@ import torch
 from torch import fx
 from torch.fx import Graph, GraphModule
 
+from probgen.compile.cholesky import CHOLESKY_BACKWARD, cholesky_backward
 from probgen.compile.operations import CUMPROD_BACKWARD, _cumprod_backward
 from probgen.compile.tape import Node, inputs_of
 from probgen.compile.trace import TracedGraph
@@ -189,4 +190,5 @@ _PORTABLE: dict[Any, Callable[..., Any]] = {
     aten.linalg_cholesky_ex.default: _cholesky,
     aten.linalg_inv_ex.default: _inverse,
     CUMPROD_BACKWARD: _cumprod_backward,
+    CHOLESKY_BACKWARD: cholesky_backward,
 }

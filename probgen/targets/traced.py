@@ -37,7 +37,7 @@ class TracedDensity:
     def __init__(self, traced: TracedGraph, precision: str = "float64", device: str = "cpu"):
         """Inside, everything is computed in `precision` on `device`; in and out are doubles."""
         self.dtype, self.device = DTYPES[precision], torch.device(device)
-        self.dim = sum(node.meta["val"].numel() for node in traced.inputs)
+        self.dim = sum(node.example.numel() for node in traced.inputs)
         self.module = density_module(traced, self.dtype, device)
         self._outputs, self._names = outputs_module(traced, self.dtype, device)
 

@@ -11,6 +11,7 @@ f64 = torch.float64
 V, M = (5,), (3, 4)
 MASK = torch.tensor([True, False, True, True, False])
 DATA = torch.linspace(-1.5, 2.5, 5, dtype=f64)
+COUNTS = torch.arange(-6, 36).reshape(2, 21)
 
 
 def _unary(names, **options):
@@ -61,6 +62,7 @@ POWERS = [
     case("pow tensor", lambda x, y: x**y, M, (4,), low=0.2, high=3),
     case("pow of a number", lambda x: 2.5**x, V),
     case("pow of zero", lambda x: (x - x) ** 2 + (x - x) ** 3, V),
+    case("pow of counts", lambda x, y: (x**COUNTS, y.T ** COUNTS.double()[:, ::4]), (21,), (6, 2)),
     case("float_power", lambda x: torch.float_power(x, 3), V),
 ]
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from probgen.compile import blas
-from tests.compile.compiled import Case, assert_same, case, compile_cases, lowered
+from probgen.compile.cholesky import cholesky_backward
+from tests.compile.compiled import Case, assert_matches, assert_same, case, compile_cases, lowered
 
 LARGE = torch.randn(40, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -32,6 +33,11 @@ def shifted(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
 
 def upper_factor(a: torch.Tensor) -> torch.Tensor:
     return torch.linalg.cholesky(positive_definite(a), upper=True)
+
+
+def status(a: torch.Tensor) -> torch.Tensor:
+    factor, info = torch.linalg.cholesky_ex(positive_definite(a))
+    return torch.where(info[..., None, None] > 0, 0.0, factor)
 
 
 def solve(upper: bool, flipped: bool, left: bool, unit: bool = False):
@@ -85,6 +91,10 @@ CALLING += [
     for m, n in ((1, 30), (7, 150))
 ]
 CALLING += [
+    case(f"Cholesky of {n}", lambda a: torch.linalg.cholesky(positive_definite(a)), (n, n))
+    for n in (23, 24, 49, 100)
+]
+CALLING += [
     case("solve, unit", solve(False, False, True, True), (80, 80), (80, 3)),
     case("solve, batch", solve(True, False, True), (3, 30, 30), (3, 30, 4)),
     case("solve, one for all", solve(True, True, True), (30, 30), (3, 30, 4)),
@@ -98,6 +108,7 @@ LOOPING = [
     case("no terms", product, (40, 0), (0, 50)),
     case("no batch", product, (0, 20, 20), (0, 20, 20)),
     case("small Cholesky", lambda a: torch.linalg.cholesky(positive_definite(a)), (3, 3)),
+    case("Cholesky and status", status, (2, 3, 3)),
     case("Cholesky of one", lambda a: torch.linalg.cholesky(positive_definite(a)), (1, 1)),
     case("solve for nothing", solve(False, False, True), (30, 30), (30, 0)),
 ]
@@ -132,7 +143,7 @@ def test_without_scipy_s_routines_everything_is_a_loop(monkeypatch):
         assert_same(function, function.case.inputs(0))
 
 
-@pytest.mark.parametrize("fault", ["transposition", "step", "triangle"])
+@pytest.mark.parametrize("fault", ["transposition", "step", "triangle", "half"])
 def test_a_broken_variant_is_caught(monkeypatch, fault):
     place = blas._place
 
@@ -141,8 +152,14 @@ def test_a_broken_variant_is_caught(monkeypatch, fault):
         step, lead, flipped = found or (0, 1, 0)
         return found and ((step, lead, 1 - flipped) if fault == "transposition" else (0, lead, 0))
 
-    item = {"transposition": CALLING[0], "step": CALLING[8], "triangle": CALLING[23]}[fault]
-    if fault == "triangle":
+    cases = {"transposition": 0, "step": 8, "triangle": 23, "half": 19}
+    item = CALLING[cases[fault]]
+    if fault == "half":
+        derivative = blas.cholesky_backward
+        monkeypatch.setattr(
+            blas, "cholesky_backward", lambda g, a, b: derivative(g, a.permute((1, 0)), b)
+        )
+    elif fault == "triangle":
         right = blas.solve_triangular
         monkeypatch.setattr(
             blas, "solve_triangular", lambda g, a, b, upper, unit: right(g, a, b, not upper, unit)
@@ -153,6 +170,29 @@ def test_a_broken_variant_is_caught(monkeypatch, fault):
     assert not isinstance(function, Exception)
     with pytest.raises(AssertionError, match="Not equal"):
         assert_same(function, item.inputs(0))
+
+
+def _normal(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=generator)
+
+
+def test_the_formula_of_the_derivative_is_torch_s():
+    generator = torch.Generator().manual_seed(1)
+    for shape in ((1, 1), (2, 5, 5), (30, 30)):
+        a = positive_definite(_normal(shape, generator)).requires_grad_()
+        factor = torch.linalg.cholesky(a)
+        grad = _normal(shape, generator)
+        expected = torch.autograd.grad(factor, a, grad)[0]
+        torch.testing.assert_close(cholesky_backward(grad, factor.detach()), expected)
+
+
+def test_a_program_may_differentiate_a_factor_itself():
+    def function(a: torch.Tensor) -> torch.Tensor:
+        k = positive_definite(a)
+        spread = torch.linalg.cholesky(k).diagonal().log().sum()
+        return torch.autograd.grad(spread, k, create_graph=True)[0].square().sum()
+
+    assert_matches(function, (3, 3), rtol=1e-9)
 
 
 @pytest.mark.parametrize("size", [3, 30, 100])

@@ -14,7 +14,9 @@ from probgen.compile.recurrence import _Recurrence
 from probgen.compile.steps import Steps
 from tests.compile.compiled import Case, assert_same, compile_cases, lowered
 from tests.compile.recursions import random_recursion
-from tests.compile.time_series import TIME_SERIES
+from tests.compile.time_series import TIME_SERIES, forward_algorithm, garch, volatility
+
+QUICK = [garch, volatility, forward_algorithm]
 
 
 def check(cases: list[Case]) -> None:
@@ -29,16 +31,20 @@ def check(cases: list[Case]) -> None:
 
 
 def test_time_series():
-    check([make(60) for make in TIME_SERIES])
-
-
-@pytest.mark.parametrize("seeds", [(0, 1, 4, 6, 8, 10, 11), (14, 15, 17, 18, 23, 24, 27, 28)])
-def test_random_recursions(seeds):
-    check([random_recursion(seed) for seed in seeds])
+    check([make(40) for make in QUICK])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(100, 200, 20))
+def test_longer_time_series():
+    check([make(60) for make in TIME_SERIES])
+
+
+def test_random_recursions():
+    check([random_recursion(seed) for seed in (0, 4, 8)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [0, 15, *range(100, 200, 20)])
 def test_many_random_recursions(start):
     check([random_recursion(seed) for seed in range(start, start + 20)])
 
@@ -72,11 +78,21 @@ def test_truth_values_are_carried():
 # --- how much text it takes ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", TIME_SERIES, ids=lambda make: make.__name__)
-def test_text_does_not_grow_with_time(make):
-    short, long = (len(lowered(make(length)).emitted.text) for length in (80, 320))
+def _grows_little(make, lengths: tuple[int, int]) -> None:
+    short, long = (len(lowered(make(length)).emitted.text) for length in lengths)
     assert long < 1.2 * short
     assert long < 60_000
+
+
+@pytest.mark.parametrize("make", QUICK, ids=lambda make: make.__name__)
+def test_text_does_not_grow_with_time(make):
+    _grows_little(make, (60, 120))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", TIME_SERIES, ids=lambda make: make.__name__)
+def test_text_does_not_grow_with_more_time(make):
+    _grows_little(make, (80, 320))
 
 
 # --- broken variants -----------------------------------------------------------------------

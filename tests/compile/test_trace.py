@@ -301,10 +301,12 @@ import sys
 import pyro, pyro.distributions as dist, torch
 from probgen import models
 from probgen.declare.program import read_program
-from probgen.targets.density import compile_density
-for name in models.names():
+from probgen.targets.density import Density
+for name in ("eight_schools", "gaussian_process_regression", "latent_dirichlet",
+             "ordered_regression", "varying_slopes"):
     model = models.load(name)
-    compile_density(read_program(model.program, model.data), backend="native")
+    program = read_program(model.program, model.data)
+    Density(program, program.latents).trace()
 print("torch._dynamo" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -8,7 +8,7 @@ import torch
 
 from tests.compile.compiled import Case
 
-__all__ = ["TIME_SERIES"]
+__all__ = ["TIME_SERIES", "forward_algorithm", "garch", "volatility"]
 
 f64 = torch.float64
 

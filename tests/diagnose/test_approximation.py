@@ -58,3 +58,30 @@ def test_unadjusted_draws_are_said_to_be_biased():
     note = "Draws are unadjusted: energy errors bias them. Use MAMS() for exact draws."
     verdict = diagnose(tree_of({"mu": normal(1)}, attrs={"notes": note}))
     assert [f.severity for f in verdict.findings if f.check == "sampler"] == ["warning"]
+
+
+def test_pareto_k_is_said_once():
+    tree = approximation(0.9)
+    tree.attrs["notes"] = ["Pareto k of the importance ratios is 0.90, above 0.7: no.", "Other."]
+    said = [(f.check, f.message) for f in diagnose(tree).findings]
+    assert [check for check, _ in said] == ["Pareto k", "sampler"]
+
+
+def test_a_mode_where_the_gradient_does_not_vanish_is_a_warning():
+    tree = approximation(None, draws=1)
+    tree.attrs["notes"] = ["No step rises, yet the gradient does not vanish there: a kink."]
+    assert [f.severity for f in diagnose(tree).findings if f.check == "sampler"] == ["warning"]
+
+
+def test_divergences_of_mclmc_are_cured_by_its_own_setting():
+    diverging = np.zeros((4, 1000), dtype=bool)
+    diverging[:, ::100] = True
+    attrs = {
+        "inference_library": "probgen",
+        "method": "MCLMC",
+        "method_settings": "MCLMC(target_energy_error=0.0005)",
+    }
+    tree = tree_of({"mu": normal(1)}, attrs=attrs, diverging=diverging)
+    found = next(f for f in diagnose(tree).findings if f.check == "divergences")
+    assert "target_energy_error to 5e-05" in found.advice
+    assert "target_accept" not in found.advice

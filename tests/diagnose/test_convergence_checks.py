@@ -103,3 +103,45 @@ def test_monte_carlo_error_is_a_share_of_the_sd():
     row = verdict.table.loc["slow"]
     assert np.isclose(found.sites["slow"], row["mcse_mean"] / row["sd"])
     assert "draws=" in found.advice
+
+
+def test_correlation_advice_fits_the_method():
+    slow = autoregressive(0.95)
+    sites = {"alpha": slow, "beta": slow + 0.05 * normal(5)}
+
+    def advice(method: str, settings: str) -> str:
+        attrs = {"inference_library": "probgen", "method": method, "method_settings": settings}
+        return finding(diagnose(tree_of(sites, attrs=attrs)), "bulk ESS").advice
+
+    assert 'MAMS(metric="dense")' in advice("MAMS", "MAMS(metric='low_rank')")
+    assert 'NUTS(metric="dense")' in advice("ChEES", "ChEES(metric='low_rank')")
+    assert "dense" not in advice("NUTS", "NUTS(metric='dense')")
+
+
+def test_sampled_sites_speak_before_the_states_that_follow_them():
+    mu = normal(1)
+    mu[0] += 20.0
+    state = np.zeros((CHAINS, DRAWS), dtype=int)
+    state[0] = 1
+    verdict = diagnose(tree_of({"mu": mu, "state": state}, sampled=("mu",)))
+    found = finding(verdict, "R-hat")
+    assert next(iter(found.sites)) == "mu"
+    assert "several modes" in found.cause
+    assert np.isinf(verdict.table.loc["state", "r_hat"])
+    assert "inf" in found.message
+
+
+def test_chains_apart_along_a_ridge_are_no_modes():
+    a = autoregressive(0.95)
+    a[0] += 8.0
+    found = finding(diagnose(tree_of({"a": a, "b": -a + 0.01 * normal(3)})), "R-hat")
+    assert "ridge" in found.cause
+    assert "modes" not in found.cause
+
+
+def test_a_site_that_runs_away_is_no_second_mode():
+    mu = normal(1)
+    mu[0] += 20.0
+    notes = "mu reached 1e+12: the posterior may be improper there. Give it a proper prior."
+    found = finding(diagnose(tree_of({"mu": mu}, attrs={"notes": notes})), "R-hat")
+    assert "runs away" in found.cause

@@ -1,4 +1,4 @@
-"""Zoo models through `infer`: finite draws with named dimensions, and published estimates."""
+"""Zoo models through `infer`: compiled, finite draws, references and published estimates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import pytest
 
 import probgen as pg
 from probgen import models
+from tests.conformance.reference import bound, compare, moments
 
-QUICK = ("eight_schools", "poisson_regression", "weibull_survival")
+QUICK = ("dose_response", "eight_schools", "gamma_poisson", "weibull_survival")
+# Models that exist to show how sampling fails.
+FAILING = {"banana", "bayesian_neural_network", "eight_schools_centered", "funnel"}
+WITHOUT_OBSERVATIONS = {"banana", "funnel"}
 
 
 def infer(name: str, warmup: int, draws: int):
@@ -25,14 +29,31 @@ def infer(name: str, warmup: int, draws: int):
 
 
 def check_short_run(name: str) -> None:
-    tree = infer(name, 300, 300)
+    """Native, finite, and as far from the reference as Monte Carlo error allows."""
+    tree = infer(name, 500, 500)
+    assert tree.attrs["backend"] == "native"
     for group in ("posterior", "log_likelihood", "log_prior"):
-        if group == "log_likelihood" and name == "funnel":  # it has no observations
+        if group == "log_likelihood" and name in WITHOUT_OBSERVATIONS:
             continue
         for site, variable in tree[group].data_vars.items():
-            assert variable.shape[:2] == (4, 300), site
+            assert variable.shape[:2] == (4, 500), site
             assert np.isfinite(variable.to_numpy()).all(), site
     assert np.isfinite(tree["sample_stats"]["lp"].to_numpy()).all()
+    reference = models.load(name).reference or {}
+    if name not in FAILING:
+        known = {scalar: moments(*values) for scalar, values in reference.items()}
+        rows = compare(tree, known, {})
+        scores = {(row.parameter, s): abs(z) for row in rows for s, z in row.z_scores.items()}
+        limit = bound(len(scores), 0.0001)
+        assert {key: z for key, z in scores.items() if z > limit} == {}
+
+
+def test_a_wrong_reference_would_be_noticed():
+    tree = infer("eight_schools", 500, 500)
+    mean, mean_error, sd, sd_error = models.load("eight_schools").reference["tau"]
+    for wrong in ((mean + 1.5, mean_error, sd, sd_error), (mean, mean_error, 2 * sd, sd_error)):
+        (row,) = compare(tree, {"tau": moments(*wrong)}, {})
+        assert max(map(abs, row.z_scores.values())) > bound(8, 0.0001)
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -55,6 +76,21 @@ def test_dimensions_are_named_by_plates():
 # Classical estimates: maximum likelihood, or the book's posterior means, with what the
 # weakly informative priors of the zoo may move them by.
 PUBLISHED = [
+    # BUGS Examples volume 2, Beetles: alpha -39.77, beta 22.13 at doses that are not centred.
+    ("dose_response", "beta", 22.1, 0.5),
+    ("dose_response", "alpha", -39.77 + 1.8 * 22.13, 0.1),
+    # BUGS Examples volume 1, Pumps.
+    ("gamma_poisson", "alpha", 0.70, 0.02),
+    ("gamma_poisson", "beta", 0.93, 0.04),
+    # Lebreton et al. (1992): constant survival 0.56, capture 0.90 in the dipper data.
+    ("capture_recapture", "survival", 0.56, 0.01),
+    ("capture_recapture", "detection", 0.90, 0.015),
+    # Zucchini and MacDonald (2009), two states: 15.5 and 26.1 by maximum likelihood.
+    ("hidden_markov", "rate", [15.4, 26.0], 0.5),
+    # Carpenter (2018), with wider priors.
+    ("lotka_volterra", "growth", [0.55, 0.80], 0.05),
+    # Durbin and Koopman (2001): sqrt(1469) and sqrt(15099) by maximum likelihood, in 10^8 m^3.
+    ("local_level", "sigma", 1.229, 0.05),
     # Efron and Morris (1975): the grand mean is 0.265.
     ("beta_binomial", "mean", 0.265, 0.01),
     # posteriordb, eight_schools: reference means.

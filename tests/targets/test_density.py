@@ -125,7 +125,7 @@ def test_an_operation_without_a_rule_is_left_to_torch(monkeypatch):
 
     density = compile_density(read_program(model))
     assert density.backend == "torch"
-    assert re.match(r"test_density.py:\d+ needs prims.sin", density.reason)
+    assert re.match(r"test_density.py:\d+ needs (prims|aten).sin", density.reason)
     assert density.native is None
     assert_agrees(density)
 
@@ -306,7 +306,10 @@ def test_a_program_that_raises_at_some_values_names_itself():
     def model():
         x = pyro.sample("x", dist.Normal(0.0, 1.0))
         if x > 2:
-            raise ValueError("x is too large")
+            refuse()
+
+    def refuse():
+        raise ValueError("x is too large")
 
     with pytest.warns(EagerDensityWarning, match="looks at a random value"):
         density = compile_density(read_program(model))

@@ -13,6 +13,7 @@ from probgen.compile.rules.registry import broadcast, refuse, rule
 
 __all__ = [
     "constant_array",
+    "extent",
     "gather_along",
     "indexed",
     "may_overlap",
@@ -181,11 +182,11 @@ def _behind(graph: Graph, x: View, wanted: View) -> View:
 
 def may_overlap(a: View, b: View) -> bool:
     """Whether two places of a buffer may share an element."""
-    (first, last), (start, end) = _extent(a), _extent(b)
+    (first, last), (start, end) = extent(a), extent(b)
     return first <= end and start <= last
 
 
-def _extent(place: View) -> tuple[int, int]:
+def extent(place: View) -> tuple[int, int]:
     """The first and last position of a view with positive strides."""
     steps = zip(place.shape, place.strides, strict=True)
     return place.offset, place.offset + sum((size - 1) * stride for size, stride in steps)

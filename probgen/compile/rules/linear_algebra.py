@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from probgen.compile import blas
+from probgen.compile.cholesky import CHOLESKY_BACKWARD
 from probgen.compile.ir import Graph, View
 from probgen.compile.rules.registry import rule
 from probgen.compile.rules.views import _squeeze, _unsqueeze, take_index, take_slice
@@ -46,6 +47,17 @@ def _cholesky(
         extra = (math.prod(a.shape[:-2]), a.shape[-1])
         factor = graph.call("probgen::cholesky", a.shape, [a], extra)
     return _adjoint(factor) if upper else factor, graph.number(0)
+
+
+@rule(CHOLESKY_BACKWARD)
+def _cholesky_backward(graph: Graph, grad: View, factor: View) -> View:
+    grad = grad.expand(factor.shape)
+    by_blocks = blas.cholesky_backward(graph, grad, factor)
+    if by_blocks is not None:
+        return by_blocks
+    extra = (math.prod(factor.shape[:-2]), factor.shape[-1])
+    name = "probgen::factors::cholesky_backward"
+    return graph.call(name, factor.shape, [grad, factor], extra)
 
 
 @rule(aten.linalg_solve_triangular.default)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from probgen.compile.data import LARGE
 from probgen.compile.ir import DOUBLE, INT, LOGICAL, Graph, View
 from probgen.compile.rules.registry import RULES, as_view, broadcast, rule
 from probgen.compile.rules.writing import add_parts
@@ -223,7 +224,26 @@ def _power(graph: Graph, x: View, exponent: float) -> View:
 
 @rule(aten.pow.Tensor_Tensor, aten.pow.Scalar)
 def _power_tensor(graph: Graph, x: Any, y: Any) -> View:
-    return graph.pointwise("pow(double({0}),double({1}))", broadcast(graph, (x, y)))
+    base, exponent = broadcast(graph, (x, y))
+    table = _data(exponent)
+    if table is not None and table.size >= 8 and (table == np.rint(table)).all():
+        bits = int(np.abs(table).max()).bit_length()
+        if bits <= 6 and base.dtype == DOUBLE:
+            whole = _in_integers(graph, exponent)
+            return graph.pointwise(f"probgen::whole_power<{bits}>({{0}},{{1}})", (base, whole))
+    return graph.pointwise("pow(double({0}),double({1}))", (base, exponent))
+
+
+def _data(view: View) -> np.ndarray | None:
+    """The small table that `view` reads, if it does."""
+    node = view.node
+    return node.attributes[0] if node.kind == "constant" and node.size < LARGE else None
+
+
+def _in_integers(graph: Graph, view: View) -> View:
+    """The same reading of a table of integers."""
+    whole = graph.data(view.node.attributes[0].astype(np.int32))
+    return whole.restride(view.shape, view.strides, view.offset)
 
 
 @rule(aten.maximum.default)
@@ -258,7 +278,14 @@ def where(graph: Graph, condition: View, a: Any, b: Any) -> View:
     views = broadcast(graph, (condition, a, b))
     if views[0].literal is not None:
         return views[1] if views[0].literal else views[2]
+    views = (_selector(graph, views[0]), *views[1:])
     return graph.pointwise("({0}?{1}:{2})", views, _joint_type(views[1:]))
+
+
+def _selector(graph: Graph, condition: View) -> View:
+    """Truth values that are data as integers: by bytes, GCC does not vectorise the choice."""
+    known = condition.dtype == LOGICAL and _data(condition) is not None
+    return _in_integers(graph, condition) if known else condition
 
 
 @rule(aten.bitwise_not.default)

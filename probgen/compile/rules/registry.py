@@ -45,6 +45,8 @@ def as_view(graph: Graph, value: Any) -> View:
 def broadcast(graph: Graph, values: Sequence[Any]) -> list[View]:
     """Views of one common shape, by torch's broadcasting rules."""
     views = [as_view(graph, value) for value in values]
+    if all(view.shape == views[0].shape for view in views):
+        return views
     # torch's own function imports sympy, which takes most of a second
     shape = np.broadcast_shapes(*(view.shape for view in views))
     return [view.expand(shape) for view in views]

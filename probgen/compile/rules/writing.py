@@ -8,9 +8,7 @@ import numpy as np
 import torch
 
 from probgen.compile.ir import DOUBLE, Graph, View, contiguous_strides
-from probgen.compile.rules.indexing import (
-    may_overlap,
-)
+from probgen.compile.rules.indexing import extent, may_overlap
 from probgen.compile.rules.registry import broadcast, rule
 from probgen.compile.rules.views import diagonal, take_index, take_slice
 
@@ -23,11 +21,14 @@ _MOST_PARTS = 1000  # of one buffer: longer lists would make compilation slow
 def write(graph: Graph, base: View, pieces: Sequence[tuple[View, View]]) -> View:
     """A copy of `base` with each value written at the place that a view of it names."""
     parts = [(alike(graph, value, base), p.offset, p.strides) for value, p in pieces]
-    earlier = _earlier_writes(base, [place for _, place in pieces])
+    places = [place for _, place in pieces]
+    earlier = _earlier_writes(graph, base, places)
     if earlier is not None:
         fill = base.node.attributes[1]
         parts = [*earlier, *parts]
-        return graph.assemble(base.shape, base.node.views[-1] if fill is None else fill, parts)
+        both = graph.assemble(base.shape, base.node.views[-1] if fill is None else fill, parts)
+        graph.written[both.node] = _hull([_written(graph, base), *map(extent, places)])
+        return both
     return graph.assemble(base.shape, base if base.literal is None else float(base.literal), parts)
 
 
@@ -37,18 +38,37 @@ def alike(graph: Graph, value: View, base: View) -> View:
     return graph.pointwise("double({0})", (value,)) if mixed else value
 
 
-def _earlier_writes(base: View, places: Sequence[View]) -> list[tuple] | None:
+def _earlier_writes(graph: Graph, base: View, places: Sequence[View]) -> list[tuple] | None:
     """What was written to make `base`, if other places are written now: one buffer does."""
     node = base.node
     if node.kind != "assemble" or not base.whole or len(node.views) > _MOST_PARTS:
         return None
-    found = []
-    for value, (offset, strides) in zip(node.views, node.attributes[0], strict=False):
-        before = View(base.node, value.shape, strides, offset)
-        if any(may_overlap(before, place) for place in places):
+    low, high = _written(graph, base)
+    for place in places:
+        first, last = extent(place)
+        if first <= high and low <= last and _meets(base, place):
             return None
-        found.append((value, offset, strides))
-    return found
+    return _parts(base)
+
+
+def _meets(base: View, place: View) -> bool:
+    """Whether `place` shares an element with anything that was written to make `base`."""
+    return any(
+        may_overlap(View(base.node, value.shape, strides, offset), place)
+        for value, offset, strides in _parts(base)
+    )
+
+
+def _written(graph: Graph, base: View) -> tuple[int, int]:
+    """The first and the last position that was written to make `base`."""
+    if base.node not in graph.written:
+        places = (View(base.node, v.shape, steps, at) for v, at, steps in _parts(base))
+        graph.written[base.node] = _hull(list(map(extent, places)))
+    return graph.written[base.node]
+
+
+def _hull(extents: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return min(first for first, _ in extents), max(last for _, last in extents)
 
 
 def add_parts(graph: Graph, x: View, y: View) -> View | None:
@@ -65,8 +85,13 @@ def add_parts(graph: Graph, x: View, y: View) -> View | None:
     if not _zero_but_for_parts(x):
         return None
     pieces = _parts(y)
-    earlier = _earlier_writes(x, [View(x.node, v.shape, strides, at) for v, at, strides in pieces])
-    return None if earlier is None else graph.assemble(x.shape, 0.0, [*earlier, *pieces])
+    places = [View(x.node, v.shape, strides, at) for v, at, strides in pieces]
+    earlier = _earlier_writes(graph, x, places)
+    if earlier is None:
+        return None
+    both = graph.assemble(x.shape, 0.0, [*earlier, *pieces])
+    graph.written[both.node] = _hull([_written(graph, x), _written(graph, y)])
+    return both
 
 
 def _zero_but_for_parts(x: View) -> bool:
@@ -79,8 +104,9 @@ def _zero_but_for_parts(x: View) -> bool:
 
 
 def _parts(x: View) -> list[tuple]:
+    """What was written to make `x`: (value, offset, strides)."""
     places = x.node.attributes[0]
-    return [(view, at, strides) for view, (at, strides) in zip(x.node.views, places, strict=True)]
+    return [(view, at, strides) for view, (at, strides) in zip(x.node.views, places, strict=False)]
 
 
 def _blank(graph: Graph, shape: Sequence[int]) -> tuple[View, View]:

@@ -1,6 +1,6 @@
 """What a program leaves undeclared or declares in a way that HMC cannot use.
 
-Improper latent sites, batch dimensions without a plate, programs with nothing to
+Latent values without a density, batch dimensions without a plate, programs with nothing to
 infer or nothing observed: read off the messages of one run.
 """
 
@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from pyro import distributions as dist
 
 from probgen.declare.checks.problem import Problem, error, warning
 from probgen.declare.placing import is_imputed, mask_of
 from probgen.declare.sites import plates_of, sample_sites, site_kind
-from probgen.declare.supports import is_discrete, support_of, unwrapped
+from probgen.declare.supports import is_discrete, support_of
 
 __all__ = ["declaration_problems"]
 
@@ -31,7 +30,7 @@ def declaration_problems(name: str, trace: Any, known: set[str | None]) -> list[
         if kind == "latent":
             discrete = is_discrete(support_of(message["fn"]))
             if not discrete and not is_imputed(message, trace.nodes):
-                problems += _improper(site, message)
+                problems += _half_masked(site, message)
         if kind in ("latent", "observed"):
             problems += _unplated(site, message)
     return problems
@@ -53,17 +52,9 @@ def _nothing_there(program: str, trace: Any) -> Iterator[Problem]:
         )
 
 
-def _improper(name: str, message: Mapping[str, Any]) -> Iterator[Problem]:
+def _half_masked(name: str, message: Mapping[str, Any]) -> Iterator[Problem]:
     mask = mask_of(message)
-    if mask is False or isinstance(unwrapped(message["fn"]), dist.ImproperUniform):
-        how = "its log density is masked out" if mask is False else "it is an ImproperUniform"
-        yield warning(
-            name,
-            f"Latent site {name!r} has an improper prior ({how}): the posterior is improper, too, "
-            "unless the data bound the site from all sides.",
-            "Give it a proper prior, wide if need be; or make sure that the data bound it.",
-        )
-    elif isinstance(mask, torch.Tensor) and not bool(mask.all()):
+    if isinstance(mask, torch.Tensor) and not bool(mask.all()):
         out, total = int((~mask).sum()), mask.numel()
         yield warning(
             name,

@@ -20,7 +20,7 @@ from probgen.declare.checks.problem import Problem, error, warning
 from probgen.declare.evaluation import Program
 from probgen.declare.sites import sample_sites, site_kind
 
-__all__ = ["density_problems"]
+__all__ = ["density_problems", "wrong_slopes"]
 
 _STEP = 1e-5
 _SLOPE_TOLERANCE = 1e-3
@@ -38,7 +38,7 @@ def density_problems(
         *_constant_likelihood(program, points),
     ]
     finite = [point for point in points if point.finite]
-    return problems + list(_wrong_slopes(program, finite[:_COMPARED_POINTS]))
+    return problems + list(wrong_slopes(program, finite[:_COMPARED_POINTS]))
 
 
 def _raised(points: Sequence[Point]) -> Iterator[Problem]:
@@ -167,8 +167,8 @@ def _constant_likelihood(program: Program, points: Sequence[Point]) -> Iterator[
         )
 
 
-def _wrong_slopes(program: Program, points: Sequence[Point]) -> Iterator[Problem]:
-    """Latent sites whose gradient is not the slope of the log density."""
+def wrong_slopes(program: Program, points: Sequence[Point]) -> Iterator[Problem]:
+    """Latent sites whose gradient is not the slope of the log density, or is always 0."""
     for site in program.latents[:_COMPARED_SITES]:
         slopes = [_slopes(program, point, site.name) for point in points]
         slopes = [pair for pair in slopes if all(map(math.isfinite, pair))]

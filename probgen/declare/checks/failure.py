@@ -23,7 +23,7 @@ from probgen.declare.checks.problem import Problem, error
 from probgen.declare.data import name_of
 from probgen.errors import ProbgenError
 
-__all__ = ["failure"]
+__all__ = ["failure", "without_shapes"]
 
 _HERE = Path(__file__).parents[2]
 _LIBRARIES = (
@@ -90,9 +90,13 @@ class _Place:
     site: str | None
 
 
+def without_shapes(text: str) -> str:
+    """The message of an exception without the table of shapes that Pyro appends."""
+    return re.split(r"\n\s*Trace Shapes:", text)[0].strip()
+
+
 def _text(raised: BaseException) -> str:
-    """The message of an exception, without the table of shapes that Pyro appends."""
-    text = re.split(r"\n\s*Trace Shapes:", str(raised))[0].strip()
+    text = without_shapes(str(raised))
     return text if len(text) < 600 else text[:600] + " ..."
 
 

@@ -30,8 +30,8 @@ __all__ = ["observed_problems", "support_moves"]
 
 _MISSING = (
     "Drop these observations; or leave them out of the density with "
-    "pyro.poutine.mask(mask=~y.isnan()); or impute them: declare a latent site for the missing "
-    "values alone and put it in their place."
+    "pyro.poutine.mask(mask=~y.isnan()); or have them imputed: "
+    "pyro.sample(..., obs=y, obs_mask=~y.isnan())."
 )
 _TAKES_MISSING = (dist.NanMaskedNormal, dist.NanMaskedMultivariateNormal)
 _INFINITE = "Look for where the data become infinite: the logarithm of 0, or division by 0."

@@ -73,6 +73,8 @@ def _fingerprint(program: Program, point: Point, change: dict[str, Any]) -> Any:
     parts = {"": total}
     for name, message in sample_sites(trace):
         parts[f"value:{name}"], parts[f"density:{name}"] = message["value"], message["log_prob"]
+        # latent values stay as they are: a size shows in the shape of the distribution alone
+        parts[f"shape:{name}"] = torch.tensor(tuple(message["fn"].shape()))
     return parts
 
 

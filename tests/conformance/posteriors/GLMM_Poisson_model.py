@@ -16,7 +16,7 @@ INIT = {"alpha": 4.0, "beta1": 1.0, "beta2": 0.0, "beta3": 0.0, "sigma": 0.5}
 
 def counts(year, C):
     alpha, beta1 = uniform("alpha", -20.0, 20.0), uniform("beta1", -10.0, 10.0)
-    beta2, beta3 = uniform("beta2", -10.0, 20.0), uniform("beta3", -10.0, 10.0)
+    beta2, beta3 = uniform("beta2", -10.0, 10.0), uniform("beta3", -10.0, 10.0)
     sigma = uniform("sigma", 0.0, 5.0)
     with pyro.plate("years", len(year)):
         eps = pyro.sample("eps", dist.Normal(0.0, sigma))

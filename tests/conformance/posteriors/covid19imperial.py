@@ -35,12 +35,16 @@ def program(deaths, counted, covariates, interval, fatality, population, seeded)
 
 
 def _infections(y, reproduction, interval, population, seeded):
-    """New infections by day, (day, country): earlier ones times how infectious they are now."""
+    """New infections by day, (day, country): earlier ones times how infectious they are now.
+
+    `recent` holds those of all days before, the last first: steps of one shape are one loop.
+    """
     daily, total = [y] * seeded, y * (seeded - 1)
+    recent = torch.cat([torch.stack(daily), torch.zeros(len(interval) - seeded, len(y))])
     for day in range(seeded, len(reproduction)):
-        infectious = interval[:day].flip(0) @ torch.stack(daily)
-        total = total + daily[day - 1]
-        daily.append((1.0 - total / population) * reproduction[day] * infectious)
+        total = total + daily[-1]
+        daily.append((1.0 - total / population) * reproduction[day] * (interval @ recent))
+        recent = torch.cat([daily[-1].unsqueeze(0), recent[:-1]])
     return torch.stack(daily)
 
 
