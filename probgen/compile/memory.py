@@ -161,7 +161,7 @@ def _address(tensor: torch.Tensor) -> int:
 
 
 def _geometry(tensor: torch.Tensor) -> Geometry:
-    return tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
+    return int(tensor.storage_offset()), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _block(tensor: torch.Tensor) -> torch.Tensor:

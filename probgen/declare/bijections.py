@@ -160,7 +160,7 @@ class _SoftplusLowerCholesky(_LowerCholesky):
 class _PositiveDefinite(_LowerCholesky):
     """A matrix by its Cholesky factor."""
 
-    codomain = constraints.positive_definite
+    codomain = constraints.positive_definite  # type: ignore[assignment]
 
     def _call(self, x: torch.Tensor) -> torch.Tensor:
         factor = super()._call(x)

@@ -278,8 +278,10 @@ def where(graph: Graph, condition: View, a: Any, b: Any) -> View:
     views = broadcast(graph, (condition, a, b))
     if views[0].literal is not None:
         return views[1] if views[0].literal else views[2]
-    views = (_selector(graph, views[0]), *views[1:])
-    return graph.pointwise("({0}?{1}:{2})", views, _joint_type(views[1:]))
+    chosen = views[1:]
+    return graph.pointwise(
+        "({0}?{1}:{2})", (_selector(graph, views[0]), *chosen), _joint_type(chosen)
+    )
 
 
 def _selector(graph: Graph, condition: View) -> View:
