@@ -56,7 +56,11 @@ def test_sound_programs_pass_without_a_word(name):
     report.raise_if_failed()
 
 
-@pytest.mark.parametrize("name", models.names())
+LONG = ("hidden_markov", "susceptible_infected", "lotka_volterra", "capture_recapture")
+ZOO = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in models.names()]
+
+
+@pytest.mark.parametrize("name", ZOO)
 def test_the_zoo_passes(name):
     model = models.load(name)
     report = pg.check(model.program, model.data)

@@ -30,7 +30,13 @@ def simple():
         pyro.sample("y", dist.Normal(loc, scale), obs=Y)
 
 
-@pytest.mark.parametrize("name", models.names())
+# Loops of thousands of operations take seconds to trace and compile.
+LONG = {"lotka_volterra", "susceptible_infected", "garch", "local_level", "hidden_markov", "arma",
+        "capture_recapture"}  # fmt: skip
+ZOO = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in models.names()]
+
+
+@pytest.mark.parametrize("name", ZOO)
 def test_every_zoo_model_is_native_and_agrees(name):
     model = models.load(name)
     density = native(model.program, model.data)
