@@ -65,7 +65,7 @@ def test_the_zoo_passes(name):
     model = models.load(name)
     report = pg.check(model.program, model.data)
     assert report.ok
-    expected = ["observes nothing"] if name == "funnel" else []
+    expected = ["observes nothing"] if name in ("funnel", "banana") else []
     assert len(report.problems) == len(expected), str(report)
 
 
@@ -527,9 +527,7 @@ def test_nothing_observed():
 def test_improper_priors():
     report = pg.check(*PROGRAMS["improper_sites"])
     assert report.ok
-    assert [problem.site for problem in report.problems] == ["mu", "sigma", "effect"]
-    assert "masked out" in report.problems[0].message
-    assert "ImproperUniform" in report.problems[1].message
+    assert not report.problems  # the data bound them all
 
 
 def test_prior_masked_in_part():
@@ -734,8 +732,9 @@ def test_site_on_which_nothing_depends():
 
     report = pg.check(model, {"y": Y})
     assert report.ok
-    assert [problem.site for problem in report.problems] == ["flat", "flat"]
-    assert "does not depend on latent site 'flat'" in report.problems[1].message
+    assert [problem.site for problem in report.problems] == ["flat"]
+    assert "does not depend on latent site 'flat'" in report.problems[0].message
+    assert "improper" in report.problems[0].message
 
 
 def test_constant_likelihood():
