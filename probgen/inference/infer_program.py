@@ -64,8 +64,9 @@ def infer_program(
     started = time.perf_counter()
     density, reused = density_of(model, data, options.backend, options.precision, options.device)
     compiled = time.perf_counter()
+    exact = only_discrete(density)
     initial, start_notes = find_starts(density, options.chains, options.seed, options.init)
-    if density.backend in ("eager", "callable") and not only_discrete(density):
+    if density.backend in ("eager", "callable") and not exact:
         wrong = notes_on_slopes(density, initial)
         start_notes = [*start_notes, *wrong]
         for note in wrong:  # now, since sampling may take for ever
@@ -83,7 +84,6 @@ def infer_program(
             thin=options.thin,
             adaptation=_learnt(options.adapted, method, density, options.chains),
         )
-        exact = only_discrete(density)
         result = independent_draws(density, plan) if exact else method.run(density, plan)
     attrs = run_attributes(density.program.name, method, options.seed, _PACKAGES)
     attrs["backend"] = density.backend
