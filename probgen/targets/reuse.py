@@ -8,6 +8,7 @@ only after it agrees with one evaluation of the program itself (about a millisec
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,7 +44,7 @@ def density_of(
     identity = (id(getattr(model, "__self__", None)), id(getattr(model, "__func__", model)))
     tensors = as_tensors(data)
     fingerprint = _fingerprint(tensors)
-    key = (identity, backend, precision, device, fingerprint)
+    key = (identity, backend, precision, device, os.environ.get("PROBGEN_CXX"), fingerprint)
     known = _densities.get(key)
     if known is not None and known.program.model == model:
         if _unchanged(known.program.data, tensors, fingerprint) and _current(known):

@@ -210,6 +210,14 @@ def test_a_program_evaluated_eagerly_is_read_again():
         assert density.backend == "eager"
 
 
+def test_code_made_without_a_compiler_does_not_stay(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("PROBGEN_CXX", "none")
+        assert density_of(line, data())[0].backend == "torch"
+    density, kept = density_of(line, data())
+    assert (density.backend, kept) == ("native", False)
+
+
 def test_only_so_many_are_kept():
     for shift in range(reuse._KEPT + 2):
         density_of(line, data(shift=shift))
