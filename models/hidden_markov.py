@@ -45,3 +45,16 @@ def data() -> dict[str, torch.Tensor | int]:
     """The 107 years."""
     y = torch.tensor(EARTHQUAKES, dtype=torch.float64)
     return {"years": len(y), "y": y}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "transition[1,1]": (0.92308, 0.00019, 0.03687, 0.0002),
+    "transition[1,2]": (0.07692, 0.00019, 0.03687, 0.0002),
+    "transition[2,1]": (0.10273, 0.00026, 0.05088, 0.00025),
+    "transition[2,2]": (0.89727, 0.00026, 0.05088, 0.00025),
+    "increase[1]": (15.0845, 0.0054, 0.9139, 0.0047),
+    "increase[2]": (10.4147, 0.0057, 1.1178, 0.0055),
+    "rate[1]": (15.0845, 0.0054, 0.9139, 0.0047),
+    "rate[2]": (25.4992, 0.0082, 1.5199, 0.0066),
+}

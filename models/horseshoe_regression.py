@@ -54,3 +54,16 @@ def data() -> dict[str, torch.Tensor]:
 def standardised(values: torch.Tensor) -> torch.Tensor:
     """Mean zero and deviation one along the first dimension."""
     return (values - values.mean(0)) / values.std(0)
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "sigma": (0.69321, 0.00013, 0.02468, 0.00013),
+    "tau": (19.463, 0.041, 5.881, 0.036),
+    "lambda[1]": (0.7867, 0.0039, 0.788, 0.01),
+    "lambda[2]": (2.1488, 0.01, 1.624, 0.061),
+    "lambda[3]": (6.605, 0.029, 4.135, 0.065),
+    "beta[1]": (0.00406, 0.0001, 0.02114, 0.00012),
+    "beta[2]": (-0.08604, 0.00032, 0.04473, 0.00021),
+    "beta[3]": (0.3357, 0.00023, 0.04447, 0.00019),
+}

@@ -37,3 +37,20 @@ def data() -> dict[str, torch.Tensor | int]:
     patterns = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 5)
     y = patterns.repeat_interleave(torch.tensor(PATTERN_COUNTS), dim=0)
     return {"persons": y.shape[0], "items": y.shape[1], "y": y}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "discrimination[1]": (0.8699, 0.0017, 0.2081, 0.0013),
+    "discrimination[2]": (0.7313, 0.0012, 0.1685, 0.001),
+    "discrimination[3]": (0.8367, 0.0016, 0.2012, 0.0024),
+    "discrimination[4]": (0.7155, 0.0012, 0.1638, 0.001),
+    "discrimination[5]": (0.7357, 0.0013, 0.1723, 0.001),
+    "difficulty[1]": (-3.3774, 0.0061, 0.6913, 0.0064),
+    "difficulty[2]": (-1.4196, 0.0023, 0.3062, 0.0028),
+    "difficulty[3]": (-0.30633, 0.00058, 0.11102, 0.00073),
+    "difficulty[4]": (-1.8919, 0.0034, 0.4036, 0.0053),
+    "difficulty[5]": (-2.9753, 0.0055, 0.6247, 0.0067),
+    "ability[1]": (-1.9059, 0.0033, 0.7985, 0.0048),
+    "ability[2]": (-1.9099, 0.0034, 0.8012, 0.0046),
+}

@@ -44,3 +44,18 @@ def data() -> dict[str, torch.Tensor]:
     noise = torch.randn(POINTS, generator=generator, dtype=torch.float64)
     y = torch.sin(6.0 * x[:, 0]) + 6.0 * (x[:, 3] - 0.5).square() + 0.2 * noise
     return {"x": x, "y": (y - y.mean()) / y.std()}
+
+
+# Pooled long runs of NUTS and MAMS: mean, its error, standard deviation, its error.
+reference = {
+    "shrinkage": (0.05927, 0.00031, 0.05919, 0.00092),
+    "variance": (3.68, 0.017, 3.16, 0.041),
+    "mean": (0.5962, 0.0034, 0.7055, 0.0041),
+    "noise": (0.033, 0.00015, 0.02906, 0.0002),
+    "weight[1]": (263.5, 2.1, 376, 27),
+    "weight[2]": (1.148, 0.012, 2.15, 0.19),
+    "weight[3]": (0.8127, 0.0078, 1.45, 0.1),
+    "relevance[1]": (8.617, 0.032, 6.016, 0.072),
+    "relevance[2]": (0.06171, 0.0007, 0.1314, 0.0044),
+    "relevance[3]": (0.04092, 0.00042, 0.0784, 0.0026),
+}

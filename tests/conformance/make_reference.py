@@ -29,6 +29,7 @@ from tests.conformance.reference import Estimates, bound, moments
 
 LEVEL = 0.001
 MOST = 12
+HEAVY_TAIL = 0.1  # relative error of a standard deviation that cannot serve as reference
 # Coordinates of a non-centred form, and labels of single data: what is made of them tells more.
 AUXILIARY = re.compile(r"z|step|component|\w+_raw|\w+_cholesky")
 SINGLE_STEP = re.compile(r"\w+_\d+")
@@ -49,10 +50,10 @@ class Disagreement:
 
 
 def scalars_of(tree: xr.DataTree) -> Scalars:
-    """The scalars of the posterior that vary within every chain, without single time steps."""
+    """The scalars of the posterior that vary within every chain, without single time steps and states."""
     found = {}
     for name, variable in tree["posterior"].data_vars.items():
-        if SINGLE_STEP.fullmatch(str(name)):
+        if SINGLE_STEP.fullmatch(str(name)) or not np.issubdtype(variable.dtype, np.floating):
             continue
         draws = variable.to_numpy().astype(float)
         for index in itertools.product(*map(range, draws.shape[2:])):
@@ -155,6 +156,7 @@ def make(name: str, options: argparse.Namespace) -> bool:
         for scalar in telling(runs[0])
         if scalar in runs[1]
     }
+    pooled = {n: e for n, e in pooled.items() if e["sd"][1] < HEAVY_TAIL * e["sd"][0]}
     block = "\n".join(lines(pooled))
     if options.write:
         text = WRITTEN.sub("\n", model.path.read_text())

@@ -14,6 +14,9 @@ from tests.conformance.registry import declared
 
 Reference = Mapping[str, Estimates]
 
+# They show how sampling fails: no step size suits the whole of them.
+MEANT_TO_FAIL = {"banana", "funnel"}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -53,11 +56,11 @@ def _reference(database: Database, entry: Entry) -> Reference:
 
 
 def from_zoo() -> Iterator[Target]:
-    """Every model of the zoo whose `reference` says how uncertain it is.
+    """Every model of the zoo meant to succeed whose `reference` says how uncertain it is.
 
     That is a mapping of scalars to (mean, its error, standard deviation, its error).
     """
-    for name in models.names():
+    for name in sorted(set(models.names()) - MEANT_TO_FAIL):
         model = models.load(name)
         known = model.reference or {}
         if known and all(isinstance(value, tuple) for value in known.values()):
