@@ -50,7 +50,7 @@ class Disagreement:
 
 
 def scalars_of(tree: xr.DataTree) -> Scalars:
-    """The scalars of the posterior that vary within every chain, without single time steps and states."""
+    """What varies within every chain of the posterior; no single time steps, no states."""
     found = {}
     for name, variable in tree["posterior"].data_vars.items():
         if SINGLE_STEP.fullmatch(str(name)) or not np.issubdtype(variable.dtype, np.floating):

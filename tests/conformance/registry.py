@@ -24,7 +24,7 @@ class Declared:
     """From posteriordb's `data.json` to the program's keyword arguments."""
     posteriors: tuple[str, ...]
     options: Data = field(default_factory=dict)
-    """Keyword arguments of `infer`: method, init, draws."""
+    """Keyword arguments of `infer`: method, init, draws, warmup."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     explained: str = ""
 
@@ -62,8 +62,8 @@ def _all() -> tuple[dict[str, Declared], dict[str, Declared]]:
 def _read(module: ModuleType) -> Declared:
     options = {
         option: getattr(module, constant)
-        for option, constant in (("method", "METHOD"), ("init", "INIT"), ("draws", "DRAWS"))
-        if hasattr(module, constant)
+        for option in ("method", "init", "draws", "warmup")
+        if hasattr(module, constant := option.upper())
     }
     return Declared(
         program=module.program,

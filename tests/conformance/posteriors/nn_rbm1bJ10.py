@@ -10,6 +10,7 @@ from tests.conformance.families.priors import normals
 
 POSTERIORS = ("mnist_100-nn_rbm1bJ10",)
 HIDDEN = 10
+DRAWS = WARMUP = 100  # more would not make the chains agree
 EXPLAINED = (
     "hidden units can change names and signs, and two hundred times as many weights as digits "
     "leave many modes: chains agree about predictions only"
