@@ -7,6 +7,10 @@ import torch
 from tests.conformance.families.designs import arrays, index
 
 POSTERIORS = ("state_wide_presidential_votes-hierarchical_gp",)
+EXPLAINED = (
+    "the regions show a length scale of 1.8 elections, which the slow or the fast process can "
+    "take: two modes, and a chain stays in the one it finds"
+)
 
 
 def program(y, year, state, region, region_of_state, years, observed_years, regions):

@@ -7,5 +7,5 @@ __all__ = ["DRAWS", "EXPLAINED", "POSTERIORS", "WARMUP", "data", "program"]
 
 POSTERIORS = ("prideprejudice_chapter-ldaK5", "prideprejudice_paragraph-ldaK5")
 EXPLAINED = SWITCHING
-DRAWS = WARMUP = 100  # more would not make the chains agree
+DRAWS = WARMUP = 30  # more would not make the chains agree
 program = allocation(topics=5)
