@@ -119,8 +119,14 @@ def latent_regression(data: Data, draw: Draw) -> float:
 
 
 def state_space(data: Data, draw: Draw) -> float:
-    mu, seasonal, sigma = draw["mu"], draw["seasonal"], draw["sigma"]
-    target = float(stats.t.logpdf(sigma, 4).sum())
+    mu, sigma = draw["mu"], draw["sigma"]
+    # Ours has the innovations of the season: the season itself, and the Jacobian.
+    effects = list(draw["first_year"])
+    for innovation in draw["innovation"]:
+        effects.append(sigma[0] * innovation - sum(effects[-11:]))
+    seasonal = np.array(effects)
+    target = len(draw["innovation"]) * float(np.log(sigma[0]))
+    target += float(stats.t.logpdf(sigma, 4).sum())
     for t in range(11, data["n"]):
         target += normal(seasonal[t], -seasonal[t - 11 : t].sum(), sigma[0])
     for t in range(1, data["n"]):
