@@ -39,7 +39,7 @@ def find_directions(
     g = (gradients - gradients.mean(0)) * scale
     bulk = _balance(x, g)
     x, g = x / bulk, g * bulk
-    cutoff = settings.cutoff_small if x.shape[1] <= SMALL else settings.cutoff
+    cutoff = settings.cutoff
     basis = _leading(x + g, settings.max_directions, cutoff)
     prior = settings.prior_directions
     inside_x, inside_g = _second_moment(x @ basis.T, prior), _second_moment(g @ basis.T, prior)

@@ -28,7 +28,7 @@ class Directions {
           most_(settings.max_directions == 0 ? 0
                 : dim <= kSmall              ? dim
                                              : size_t(settings.max_directions)),
-          cutoff_(dim <= kSmall ? settings.cutoff_small : settings.cutoff),
+          cutoff_(settings.cutoff),
           x_(rows(most_ ? capacity : 0, store)), g_(rows(most_ ? capacity : 0, store)),
           d_(rows(most_ ? capacity : 0, store)), basis_(rows(most_, store)),
           spare_(rows(most_, store)) {}

@@ -35,8 +35,7 @@ struct Settings {
     double prior_draws;          // weight, in draws, of the variances' prior
     double prior_directions;     // the same within the directions
     int64_t max_directions;      // 0: diagonal only
-    double cutoff;               // eigenvalues between 1/cutoff and cutoff are left alone;
-    double cutoff_small;         // with few coordinates, where a stretch costs most
+    double cutoff;               // eigenvalues between 1/cutoff and cutoff are left alone
     int64_t first_depth;         // most doublings before first_update
     int64_t full_every;          // one of so many warm-up trajectories may grow to its end
     double drift_one;            // drift (sd) below which the others have one doubling fewer
