@@ -142,8 +142,6 @@ _DEFAULTS: dict[str, Any] = {
     "first_update": 30,
     "growth": 2.0,
     "longest_interval": 200,
-    "prior_draws": 1.0,
-    "prior_directions": 1.0,
     "max_directions": 12,
     "cutoff": 1.5,
     "first_depth": 6,
@@ -156,11 +154,18 @@ _DEFAULTS: dict[str, Any] = {
 # Draws that shape the metric are kept in memory: with very many coordinates, fewer of them.
 _LARGEST_HISTORY, _FEWEST_DRAWS = 2_000_000, 20
 
+# Weight of the metric's prior, in draws: with few coordinates there is little noise to suppress,
+# and a ridge of a regression needs its whole length.
+_PRIOR_PER_COORDINATE, _LEAST_PRIOR, _MOST_PRIOR = 0.2, 1.0, 5.0
+
 
 def make_settings(metric: str, **values: Any) -> Settings:
     """Settings with the defaults, the named metric and the given `values`."""
-    merged = {**_DEFAULTS, **values}
-    fitting = max(_FEWEST_DRAWS, _LARGEST_HISTORY // max(1, merged.get("dim", 1)))
+    dim = values.get("dim", 1)
+    prior = min(max(_PRIOR_PER_COORDINATE * dim, _LEAST_PRIOR), _MOST_PRIOR)
+    priors = {"prior_draws": prior, "prior_directions": prior}
+    merged = {**_DEFAULTS, **priors, **values}
+    fitting = max(_FEWEST_DRAWS, _LARGEST_HISTORY // max(1, dim))
     merged["most_draws"] = min(merged["most_draws"], fitting)
     if metric == "diag":
         merged["max_directions"] = 0
