@@ -6,6 +6,7 @@ This module only tells declarations apart and hands them on: Pyro programs to
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from probgen.declare.check import CheckReport
     from probgen.declare.program import Program
 
-__all__ = ["check", "describe", "draw", "graph", "infer"]
+__all__ = ["check", "describe", "draw", "graph", "infer", "resume"]
 
 _PROGRAM_DEFAULTS = {"chains": 4, "draws": 1000, "warmup": 1000}
 
@@ -48,7 +49,10 @@ def infer(
     adapted: xr.DataTree | None = None,
     dims: Mapping[str, Sequence[str]] | None = None,
     coords: Mapping[str, Sequence[Any]] | None = None,
-) -> xr.DataTree:
+    store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    background: bool = False,
+) -> Any:
     """The posterior of a Pyro program or of a network, as an ArviZ DataTree.
 
     Parameters
@@ -99,11 +103,21 @@ def infer(
         that run learnt and where its chains ended, and `warmup=0` uses it as it is.
     dims, coords
         Programs: names of dimensions that have no plate, by site; labels of dimensions.
+    store
+        A directory to make, such as "run.zarr", to which draws are written while they are made
+        (Zarr v3, for `open_tree` or `xarray.open_datatree`): memory does not grow with the
+        number of draws, and a run that was killed or stopped goes on with `resume`, bit for bit.
+    overwrite
+        Whether a run that is stored there already is replaced.
+    background
+        Whether to sample on a thread and return at once, after the model has been compiled, with
+        a handle: `tree()`, `progress`, `stop()`, `wait()`, `result()`.
 
     Returns
     -------
-    DataTree. Of programs: `posterior` (constrained scale, deterministic sites included),
-    `sample_stats`, `log_likelihood`, `log_prior`, `observed_data`, `constant_data` and
+    DataTree, read lazily when it is stored; with `background` the handle. Of programs:
+    `posterior` (constrained scale, deterministic sites included), `sample_stats`,
+    `log_likelihood`, `log_prior`, `observed_data`, `constant_data` and
     `unconstrained_posterior`. Of networks: `posterior` (state numbers, with the states' names as
     coordinates; not from engines that do not sample), `marginals`, `sample_stats` and
     `observed_data`; log evidence (nats) among the attributes. Attributes name the method, the
@@ -119,23 +133,31 @@ def infer(
         Exact inference, or the draws, would need more memory than there is or is allowed.
     OptionError
         A method, seed or number that cannot be used; names it.
+    StoreError
+        The store exists, cannot be written, or is written by another process.
     InitialisationError
         No finite starting point; names the site at fault.
     KeyboardInterrupt
         Interrupted before the first kept draw; later, the finished draws are returned.
     """
+    from probgen.inference.launch import finished, launch, store_result
+    from probgen.inference.storing import Storage
+
     counts = {"chains": chains, "draws": draws, "warmup": warmup}
     check_counts({**counts, "threads": threads, "thin": thin})
     seed = seed_of(seed)
     if method is not None:
         check_method(method, "run")
+    storage = None if store is None else Storage(store, overwrite)
     continuous = is_network(model) and is_continuous(model)
     if is_network(model):
         if continuous:
             from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
 
             if is_exactly_gaussian(model, method, data):
-                return infer_gaussian(model, data, chains, draws, seed)
+                tree = infer_gaussian(model, data, chains, draws, seed)
+                tree = tree if storage is None else store_result(tree, storage)
+                return finished(tree) if background else tree
         model, data = _read(model, data)
     if isinstance(model, Network):
         _refuse_for_networks(
@@ -149,11 +171,12 @@ def infer(
             dims=bool(dims),
             coords=bool(coords),
         )
-        from probgen.inference.infer_network import NetworkOptions, infer_network
+        from probgen.inference.infer_network import NetworkOptions, prepare_network
 
         options = NetworkOptions(**counts, seed=seed, threads=threads, progress=progress)
-        return infer_network(model, method, data, options)
-    from probgen.inference.infer_program import ProgramOptions, infer_program
+        prepared = prepare_network(model, method, data, options)
+        return launch(prepared, model, data, storage, background)
+    from probgen.inference.infer_program import ProgramOptions, prepare_program
     from probgen.inference.nuts import NUTS
     from probgen.results.tree import Labels
 
@@ -167,7 +190,7 @@ def infer(
         )
     usual = {**_PROGRAM_DEFAULTS, **getattr(method, "defaults", {})}
     chosen = {k: usual[k] if v is None else v for k, v in counts.items()}
-    return infer_program(
+    run = prepare_program(
         model,
         method,
         data,
@@ -187,6 +210,62 @@ def infer(
         ),
         Labels(dims or {}, coords or {}),
     )
+    return launch(run, model, data, storage, background)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    model: Any = None,
+    *,
+    data: Mapping[Any, Any] | None = None,
+    method: Any = None,
+    draws: int | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+    background: bool = False,
+) -> Any:
+    """Go on with a run that was stored by `infer(..., store=path)`, in warm-up too.
+
+    The draws are, bit for bit, those of a run that was never broken off. `draws` larger than
+    before extends the run, finished or not.
+
+    Parameters
+    ----------
+    path
+        The store.
+    model, data, method
+        Those of the run; refused when they differ from it. Each may be left out: data, method
+        and networks are kept in the store. The program is looked up as a zoo model, in its model
+        file or in the module it was imported from, which runs that file or module, but only
+        while its source is what it was. For a store that others made, pass the model.
+    draws
+        Draws per chain in all; as many as were asked for when left out.
+    threads, progress, background
+        As in `infer`.
+
+    Returns
+    -------
+    DataTree, read lazily, or with `background` a handle as from `infer`. Of a finished run: what
+    is stored.
+
+    Raises
+    ------
+    StoreError
+        No store, a damaged one, or one that another process writes.
+    ModelError, DataError, OptionError
+        Model, data or method are not those of the run; names the difference.
+
+    A `DifferentMachineWarning` says when versions, processor or compiler are not what they were.
+    """
+    from probgen.inference.launch import resume_run
+    from probgen.inference.storing import Request
+
+    check_counts({"draws": draws, "threads": threads})
+    if model is not None and is_network(model):
+        model, given = _read(model, data)
+        data = None if data is None else given  # else those of the store
+    request = Request(model, data, method, draws, threads, progress)
+    return resume_run(path, request, background)
 
 
 def _refuse_for_networks(**given: bool) -> None:

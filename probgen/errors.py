@@ -43,3 +43,7 @@ class BuildError(ProbgenError, RuntimeError):
 
 class UnsupportedOperation(ProbgenError):
     """The density compiler has no rule for an operation; the eager density serves instead."""
+
+
+class StoreError(ProbgenError, RuntimeError):
+    """Stored draws cannot be written, read or gone on with; the message names the file."""

@@ -1,59 +1,166 @@
-"""A rich progress display for runs that take longer than a blink."""
+"""What is shown of a run that takes longer than a blink, on standard error.
+
+In a terminal: a bar for every chain (up to eight; more are summed up), with its divergences, step
+size and gradient evaluations. In a notebook: the same, live. Elsewhere (a log file, a pipe): a
+plain line every few seconds.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-__all__ = ["ProgressDisplay"]
+__all__ = ["ProgressDisplay", "RunProgress", "short_count"]
 
 _DELAY = 0.5  # seconds before anything is shown: most runs are over by then
+_EVERY = 5.0  # seconds between lines where nothing can be redrawn
+_MOST_BARS = 8
+
+
+class RunProgress(Protocol):
+    """What is known of a run in flight; tuples have one entry per chain."""
+
+    @property
+    def iterations(self) -> Sequence[int]:
+        """Transitions done so far."""
+
+    @property
+    def total(self) -> int:
+        """Transitions each chain will make."""
+
+    @property
+    def warmup(self) -> int:
+        """How many of them are warm-up."""
+
+    @property
+    def divergences(self) -> Sequence[int]:
+        """Divergent transitions after warm-up."""
+
+    @property
+    def gradients(self) -> Sequence[int]:
+        """Gradient evaluations."""
+
+    @property
+    def step_sizes(self) -> Sequence[float]:
+        """Step sizes where they are known, 0 or nothing where not."""
 
 
 class ProgressDisplay:
-    """A bar that `step` moves; a context manager that cleans up.
-
-    Goes to standard error, with one bar for all chains together; in a terminal it is live, in a
-    log nothing is printed before the end.
-    """
+    """Bars that `show` or `step` move; a context manager that cleans up."""
 
     def __init__(self, title: str, enabled: bool = True) -> None:
         self.title = title
         self.enabled = enabled
         self.started = time.monotonic()
-        self._bar: Any = None
-        self._task: Any = None
+        self._bars: Any = None
+        self._tasks: list[Any] = []
+        self._next_line = _EVERY
 
     def __enter__(self) -> ProgressDisplay:
         self.started = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._bars is not None:
+            self._bars.stop()
+
+    def show(self, progress: RunProgress) -> None:
+        """Show where the chains of a run are."""
+        rows = _rows(progress)
+        # A log gets one line for all chains, whatever their number.
+        self._update(rows if _is_live() else _summed(progress))
 
     def step(self, done: int, total: int, detail: str) -> None:
         """Show that `done` of `total` is done, and what is going on."""
-        if not self.enabled or time.monotonic() - self.started < _DELAY:
-            return
-        if self._bar is None:
-            self._open()
-        self._bar.update(self._task, completed=done, total=total, detail=detail)
+        self._update([("", done, total, detail)])
 
-    def _open(self) -> None:
+    def _update(self, rows: list[tuple[str, int, int, str]]) -> None:
+        elapsed = time.monotonic() - self.started
+        if not self.enabled or elapsed < _DELAY:
+            return
+        if not _is_live():
+            if elapsed >= self._next_line:
+                self._next_line = elapsed + _EVERY
+                _print_lines(self.title, rows, elapsed)
+            return
+        if self._bars is None:
+            self._open(len(rows))
+        for task, (name, done, total, detail) in zip(self._tasks, rows, strict=False):
+            self._bars.update(task, completed=done, total=total, detail=detail, name=name)
+
+    def _open(self, rows: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import Progress as Bars
 
-        self._bar = Bar(
+        self._bars = Bars(
             TextColumn("{task.description}"),
-            BarColumn(),
+            TextColumn("{task.fields[name]}"),
+            BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True, force_jupyter=False),
+            console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task(self.title, total=None, detail="")
-        self._bar.start()
+        self._tasks = [
+            self._bars.add_task(self.title if not row else "", total=None, detail="", name="")
+            for row in range(rows)
+        ]
+        self._bars.start()
+
+
+def _rows(progress: RunProgress) -> list[tuple[str, int, int, str]]:
+    """A row for every chain, or one for all when they are many."""
+    chains = len(progress.iterations)
+    if chains > _MOST_BARS:
+        return _summed(progress)
+    steps = progress.step_sizes
+    rows = []
+    for chain in range(chains):
+        done = progress.iterations[chain]
+        step = f", step {steps[chain]:.2g}" if chain < len(steps) and steps[chain] > 0 else ""
+        detail = _detail(
+            done < progress.warmup, progress.divergences[chain], progress.gradients[chain]
+        )
+        rows.append((f"chain {chain}", done, progress.total, detail + step))
+    return rows
+
+
+def _summed(progress: RunProgress) -> list[tuple[str, int, int, str]]:
+    warm = min(progress.iterations, default=0) < progress.warmup
+    chains = len(progress.iterations)
+    detail = _detail(warm, sum(progress.divergences), sum(progress.gradients))
+    return [(f"{chains} chains", sum(progress.iterations), progress.total * chains, detail)]
+
+
+def _detail(warm: bool, divergences: int, gradients: int) -> str:
+    doing = "warm-up" if warm else "sampling"
+    return f"{doing}, {divergences} divergences, {short_count(gradients)} gradients"
+
+
+def short_count(count: int) -> str:
+    """A number of things in a few characters, such as 12.3k."""
+    for unit, scale in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.1f}{unit}"
+    return str(count)
+
+
+def _print_lines(title: str, rows: list[tuple[str, int, int, str]], elapsed: float) -> None:
+    for name, done, total, detail in rows:
+        share = f"{100 * done / total:.0f}%" if total else ""
+        parts = [part for part in (name, share, detail) if part]
+        print(f"{title}: {', '.join(parts)} [{elapsed:.0f} s]", file=sys.stderr, flush=True)
+
+
+def _is_live() -> bool:
+    """Whether what was shown can be drawn over: a terminal or a notebook."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return True
+    kernel = sys.modules.get("IPython")
+    shell = kernel.get_ipython() if kernel is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"

@@ -271,7 +271,7 @@ def test_diagnose_files_that_are_none(tmp_path):
     text.write_text("not a file of draws")
     result = invoke("diagnose", str(text))
     assert result.exit_code == 1
-    assert "is no NetCDF file" in " ".join(result.output.split())
+    assert "neither a NetCDF file" in " ".join(result.output.split())
 
 
 def test_check_exits_by_its_report(calls, monkeypatch):

@@ -1,4 +1,4 @@
-"""The command line: `probgen run | check | diagnose | list | show`.
+"""The command line: `probgen run | resume | check | diagnose | compare | report | list | show`.
 
 No logic of its own: every command reads its arguments, calls the public functions and prints.
 Nothing heavy is imported before a command needs it, so that `probgen --help` is immediate.
@@ -9,8 +9,12 @@ from typing import Annotated
 
 import typer
 
+from probgen.cli.calibrate import calibrate, conform
 from probgen.cli.check import check
+from probgen.cli.compare import compare
 from probgen.cli.diagnose import diagnose
+from probgen.cli.report import report
+from probgen.cli.resume import resume
 from probgen.cli.run import run
 from probgen.cli.show import show
 from probgen.cli.zoo import list_zoo
@@ -27,8 +31,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(resume)
 app.command()(check)
 app.command()(diagnose)
+app.command()(compare)
+app.command()(report)
+app.command()(calibrate)
+app.command()(conform)
 app.command("list")(list_zoo)
 app.command()(show)
 

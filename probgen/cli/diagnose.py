@@ -12,31 +12,25 @@ from probgen.cli.terminal import reported
 
 @reported
 def diagnose(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE.nc", help="NetCDF file with a posterior group.")
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="A store (--store), NetCDF file or Zarr directory with a posterior group, or "
+            "the CSV files of CmdStan's chains.",
+        ),
     ],
     picture: Picture = None,
     quiet: Quiet = False,
     traceback: Traceback = False,
 ) -> None:
-    """Diagnose saved draws (of probgen, PyMC, nutpie ...). Exit code 3: not to be trusted."""
+    """Diagnose saved draws (of probgen, PyMC, Stan ...). Exit code 3: not to be trusted."""
     picture_path = writable(picture, "--picture", PICTURE_ENDINGS)
-    raise typer.Exit(report(read_tree(file), None, picture_path, quiet))
+    raise typer.Exit(report(read_tree(files), None, picture_path, quiet))
 
 
-def read_tree(file: str) -> Any:
-    """The DataTree in a file; DataError says what is wrong with it."""
-    from pathlib import Path
+def read_tree(files: list[str]) -> Any:
+    """The DataTree in files; DataError says what is wrong with them."""
+    from probgen.diagnose.reading import read_files
 
-    from probgen.errors import DataError
-
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
-    import xarray as xr
-
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return tree.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is no NetCDF file with groups of draws ({error}).") from error
+    return read_files(files)

@@ -106,6 +106,22 @@ Output = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+StorePath = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PATH",
+        help="Directory to stream the draws to (Zarr); goes on with `probgen resume PATH`.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace a run that --store holds already.", rich_help_panel=OUTPUT
+    ),
+]
 Picture = Annotated[
     str | None,
     typer.Option(

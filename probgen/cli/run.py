@@ -1,6 +1,5 @@
 """`probgen run`: sample a posterior, save it, say whether it can be trusted."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,13 @@ from probgen.cli.options import (
     MethodOptions,
     Model,
     Output,
+    Overwrite,
     Picture,
     Precision,
     Quiet,
     Seed,
     Start,
+    StorePath,
     Thin,
     Threads,
     Traceback,
@@ -47,6 +48,8 @@ def run(
     thin: Thin = None,
     backend: Backend = None,
     precision: Precision = None,
+    store: StorePath = None,
+    overwrite: Overwrite = False,
     output: Output = None,
     picture: Picture = None,
     quiet: Quiet = False,
@@ -65,15 +68,24 @@ def run(
         "thin": thin,
         "backend": backend,
         "precision": precision,
+        "store": store,
+        "overwrite": overwrite or None,
     }
     try:
         tree = sample(model, data, method, method_option, quiet, given)
     except KeyboardInterrupt:
-        console(errors=True).print("Interrupted: there were no draws to save.", style="yellow")
+        cure = f" Go on with: probgen resume {store}" if store else ""
+        said = f"Interrupted: there were no draws to save.{cure}"
+        console(errors=True).print(said, style="yellow", markup=False)
         raise typer.Exit(INTERRUPTED) from None
     if tree_path is not None:
+        from probgen.results.store.export import save
+
         save(tree, tree_path)
     code = report(tree, tree_path, picture_path, quiet)
+    if store is not None and was_interrupted(tree):
+        said = f"Interrupted. Go on with: probgen resume {store}"
+        console(errors=True).print(said, style="yellow", markup=False, soft_wrap=True)
     raise typer.Exit(INTERRUPTED if was_interrupted(tree) else code)
 
 
@@ -96,16 +108,6 @@ def sample(
         progress=not quiet,
         **{name: value for name, value in given.items() if value is not None},
     )
-
-
-def save(tree: Any, path: Path) -> None:
-    """Write the tree to a file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        tree.to_netcdf(partial, engine="h5netcdf")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def report(tree: Any, tree_path: Path | None, picture_path: Path | None, quiet: bool) -> int:

@@ -83,7 +83,7 @@ def build(source: str, name: str = "probgen", effort: str = "normal") -> ctypes.
     fails; the message carries the compiler's own words.
     """
     compiler = find_compiler()
-    if len(source) > _LONG:
+    if effort != "normal" and len(source) > _LONG:  # code written by hand has short functions
         effort = "hasty" if len(source) > _VERY_LONG else "cautious"
     level = _EFFORTS[effort]
     text = "\n".join((compiler.fingerprint, *level, source))

@@ -20,7 +20,15 @@ import torch
 
 from probgen.errors import DataError
 
-__all__ = ["as_mapping", "as_tensors", "check_names", "name_errors", "name_of", "not_a_mapping"]
+__all__ = [
+    "as_mapping",
+    "as_tensors",
+    "check_names",
+    "innermost",
+    "name_errors",
+    "name_of",
+    "not_a_mapping",
+]
 
 _SHARED = 1 << 18  # elements from which on an array is used in place
 
@@ -115,7 +123,7 @@ def _plain_numbers(array: np.ndarray) -> np.ndarray:
 
 def name_of(model: Callable[..., Any]) -> str:
     """The name of a program, under the partials and handlers around it."""
-    inner = _innermost(model)
+    inner = innermost(model)
     return getattr(inner, "__name__", type(inner).__name__)
 
 
@@ -178,7 +186,7 @@ def _with_signature(model: Any) -> Any:
     return model
 
 
-def _innermost(model: Any) -> Any:
+def innermost(model: Any) -> Any:
     """What the user wrote: a function, a bound method, or an object that can be called."""
     while True:
         if hasattr(model, "__wrapped__"):

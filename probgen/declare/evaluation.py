@@ -25,9 +25,11 @@ from probgen.declare.enumeration import Enumeration, Marginals
 from probgen.declare.environment import FixParameters, double_precision, isolated, tracing
 from probgen.declare.placing import (
     FloatObservations,
+    PlacePrior,
     PlaceUnconstrained,
     ReadUnconstrained,
     fill_masked,
+    mask_of,
 )
 from probgen.declare.sites import Plate, Site, sample_sites, site_kind
 from probgen.errors import ModelError, ProbgenError
@@ -88,6 +90,25 @@ class Program:
             return None
         with self.environment():
             return read_enumeration(self.model, self.trace_with, self.latents)
+
+    @cached_property
+    def masks(self) -> dict[str, torch.Tensor]:
+        """Which observations count, of the observed sites where a mask leaves some out.
+
+        Boolean, of the batch shape of the site; read off a run at prior draws.
+        """
+        with self.environment(), torch.no_grad():
+            trace = self.trace_with(PlacePrior())
+        found = {}
+        for name, message in sample_sites(trace):
+            site, mask = self.sites.get(name), mask_of(message)
+            if site is None or site.kind != "observed" or mask is True:
+                continue
+            batch = site.shape[: len(site.shape) - site.event_dim]
+            counted = torch.as_tensor(mask).expand(batch)
+            if not bool(counted.all()):
+                found[name] = counted
+        return found
 
     def plates_of(self, kind: str, name: str) -> tuple[str | None, ...]:
         """The plate of each batch dimension of an output, `kind` as in `Density.outputs`."""

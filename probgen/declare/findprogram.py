@@ -17,7 +17,7 @@ from typing import Any
 
 from probgen.errors import ModelError
 
-__all__ = ["find_program"]
+__all__ = ["find_program", "uses_pyro"]
 
 _RESERVED = frozenset({"data", "method", "reference"})
 
@@ -49,6 +49,11 @@ def find_program(module: ModuleType, stem: str, function: str | None = None) -> 
         f"the program, for instance {stem}.py:{next(iter(programs))}; or name it {stem}; or "
         "start the names of its parts with an underscore."
     )
+
+
+def uses_pyro(function: FunctionType) -> bool:
+    """Whether a function itself names Pyro or one of its primitives."""
+    return _uses_pyro(function, set(_names(function.__code__)))
 
 
 def _named(module: ModuleType, stem: str, function: str) -> Any:

@@ -4,6 +4,8 @@ These are the checks a reader forgets because they never fail, until they do: a 
 a number, a chain that never left its start, two chains that are copies, a single chain.
 """
 
+from hashlib import blake2b
+
 import numpy as np
 import pandas as pd
 
@@ -61,9 +63,7 @@ def check_stuck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     """Chains that hardly ever move, and single scalars that stand still in one chain."""
     if record.draws < FEWEST_DRAWS or not record.moving.any():
         return []
-    values = record.values[record.moving]
-    same = values[:, :, 1:] == values[:, :, :-1]
-    repeats = same.all(axis=0).mean(axis=1)
+    repeats, standing = movement(record)
     stuck = [int(chain) for chain in np.flatnonzero(repeats > limits.repeat_share)]
     findings = []
     if stuck:
@@ -80,19 +80,16 @@ def check_stuck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
                 {f"chain {chain}": float(repeats[chain]) for chain in stuck},
             )
         )
-    # whole numbers may rightly stay at one value (a rare event), and so may functions of others
-    continuous = (values != np.round(values)).any(axis=(1, 2)) & record.latent[record.moving]
-    still = same.all(axis=2) & continuous[:, None]
-    still[:, stuck] = False
-    rows, chains = np.nonzero(still)
-    if len(rows):
-        names = [record.names[i] for i in np.flatnonzero(record.moving)[rows]]
+    standing = [(scalar, chain) for scalar, chain in standing if chain not in stuck]
+    if standing:
+        names = [record.names[scalar] for scalar, _ in standing]
+        chains = {chain for _, chain in standing}
         findings.append(
             Finding(
                 "stuck parameters",
                 "failure",
                 f"{quoted(dict.fromkeys(names))} never move{s_of(set(names))} in "
-                f"{chains_named(sorted({int(chain) for chain in chains}))}, unlike elsewhere.",
+                f"{chains_named(sorted(chains))}, unlike elsewhere.",
                 "a discrete or bounded value caught at one place, or a flat direction at an edge",
                 "start elsewhere (init), or give the site a smoother form away from its bound",
                 dict.fromkeys(names, 0.0),
@@ -101,18 +98,44 @@ def check_stuck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     return findings
 
 
+def movement(record: Record) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Share of each chain's draws equal to the one before, and (scalar, chain) that stand still.
+
+    Whole numbers may rightly stay at one value (a rare event), and so may functions of others:
+    they are not listed.
+    """
+
+    def look(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        equal = values[:, :, 1:] == values[:, :, :-1]
+        still = equal.all(axis=2) & record.latent[rows][:, None]
+        if still.any():
+            still &= (values != np.round(values)).any(axis=(1, 2))[:, None]
+        standing = [(int(rows[row]), int(chain)) for row, chain in np.argwhere(still)]
+        return equal.all(axis=0), standing
+
+    seen = record.by_block(np.flatnonzero(record.moving), look)
+    same = np.logical_and.reduce([part for part, _ in seen])
+    return same.mean(axis=1), [one for _, standing in seen for one in standing]
+
+
 def check_copies(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Chains that are copies of one another: the same seed used twice."""
     if record.chains < 2 or record.draws < FEWEST_DRAWS or not record.moving.any():
         return []
-    values = record.values[record.moving]
-    moves = np.ptp(values, axis=2).any(axis=0)
-    copies = [
-        chain
-        for chain in range(1, record.chains)
-        if moves[chain]
-        and any((values[:, chain] == values[:, other]).all() for other in range(chain))
-    ]
+
+    def look(_: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, list[bytes]]:
+        moves = (values != values[:, :, :1]).any(axis=(0, 2))
+        prints = [
+            blake2b(values[:, chain].tobytes(), digest_size=16).digest()
+            for chain in range(record.chains)
+        ]
+        return moves, prints
+
+    seen = record.by_block(np.flatnonzero(record.moving), look)
+    moves = np.logical_or.reduce([part for part, _ in seen])
+    prints = [b"".join(part) for part in zip(*(part for _, part in seen), strict=True)]
+    first = {fingerprint: chain for chain, fingerprint in reversed(list(enumerate(prints)))}
+    copies = [chain for chain, mark in enumerate(prints) if moves[chain] and first[mark] < chain]
     if not copies:
         return []
     return [

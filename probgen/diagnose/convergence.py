@@ -35,13 +35,19 @@ def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     hard = bool((over > (limit[over.index] + HARD_R_HAT - limits.r_hat).clip(HARD_R_HAT)).any())
     over = sampled_first(over, record.sampled)
     severity = severity_by_share(len(over), moving, hard)
-    cause, advice = why_chains_disagree(record, str(over.index[0]))
+    nested = ""
+    if record.superchains is None:
+        cause, advice = why_chains_disagree(record, str(over.index[0]))
+    else:
+        nested = f"nested, between {record.superchains.max() + 1} superchains: "
+        cause = "chains still remember where their group was started"
+        advice = "give a longer warm-up; more chains do not help"
     return [
         Finding(
             "R-hat",
             severity,
-            f"above {limit[over.index[0]]:.3g} for {len(over)} of {count_of(moving, 'scalar')}; "
-            f"worst: {worst_list(over, '.3f')}.",
+            f"{nested}above {limit[over.index[0]]:.3g} for {len(over)} of "
+            f"{count_of(moving, 'scalar')}; worst: {worst_list(over, '.3f')}.",
             cause,
             advice,
             as_mapping(over),
@@ -56,6 +62,10 @@ def r_hat_limits(record: Record, table: pd.DataFrame, limits: Limits) -> pd.Seri
     is about sqrt(1 + 1/n) when all is well; twice that excess is allowed.
     """
     lowest = pd.Series(limits.r_hat, index=table.index)
+    if record.superchains is not None:
+        # One effective draw for each chain is the least there can be.
+        each = record.chains / (record.superchains.max() + 1)
+        return lowest.clip(lower=(1.0 + 2.0 / each) ** 0.5)
     if record.chains < MANY_CHAINS:
         return lowest
     per_chain = (table["ess_bulk"] / record.chains).clip(lower=LEAST_PER_CHAIN)

@@ -89,7 +89,10 @@ def separating_scalars(record: Record, diverging: np.ndarray) -> list[tuple[str,
     candidates = np.flatnonzero(record.moving & record.latent)
     if not len(candidates):
         return []
-    larger, noise = separation(chain_ranks(record.values[candidates]), diverging)
+    parts = record.by_block(
+        candidates, lambda _, values: separation(chain_ranks(values), diverging)
+    )
+    larger, noise = np.concatenate([part for part, _ in parts]), parts[0][1]
     distance = np.abs(larger - 0.5)
     chosen: list[int] = []
     for i in np.argsort(-distance, kind="stable"):

@@ -2,16 +2,28 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probgen.diagnose import chains, convergence, divergences, energy, notes, trajectory
+from probgen.diagnose import (
+    chains,
+    convergence,
+    divergences,
+    energy,
+    modes,
+    neck,
+    notes,
+    stranded,
+    trajectory,
+)
 from probgen.diagnose.approximation import check_approximation, check_other_notes, is_approximation
 from probgen.diagnose.finding import SEVERITIES, Finding, Limits
 from probgen.diagnose.record import Record, read_record
 from probgen.diagnose.statistics import summary_table
+from probgen.diagnose.superchains import superchains_of
 from probgen.diagnose.verdict import Verdict
 
 Check = Callable[[Record, pd.DataFrame, Limits], list[Finding]]
@@ -20,11 +32,14 @@ CHECKS: tuple[Check, ...] = (
     chains.check_finite,
     chains.check_stuck,
     chains.check_copies,
+    stranded.check_stranded,
+    modes.check_modes,
     convergence.check_r_hat,
     divergences.check_divergences,
     convergence.check_effective_sizes,
     convergence.check_mcse,
     energy.check_energy,
+    neck.check_neck,
     trajectory.check_tree_depth,
     trajectory.check_acceptance,
     trajectory.check_step_size,
@@ -40,9 +55,12 @@ OF_APPROXIMATIONS: tuple[Check, ...] = (
 )
 
 
-def diagnose_draws(tree: Any, interval: float, limits: Limits, started: float) -> Verdict:
+def diagnose_draws(
+    tree: Any, interval: float, limits: Limits, started: float, superchains: Any = None
+) -> Verdict:
     """Judge a posterior by its draws; see `probgen.diagnose.diagnose`."""
     record = read_record(tree)
+    record = replace(record, superchains=superchains_of(tree, record.chains, superchains))
     table = summary_table(record, interval)
     checks = OF_APPROXIMATIONS if is_approximation(record.attrs) else CHECKS
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -58,7 +58,10 @@ def energy_leaders(record: Record, energy: np.ndarray) -> list[str]:
     candidates = np.flatnonzero(record.moving & record.latent)
     if not len(candidates) or not np.isfinite(energy).all():
         return []
-    ranks = chain_ranks(record.values[candidates])
-    correlation = np.abs(rank_correlation(chain_ranks(energy), ranks))
+    line = chain_ranks(energy)
+    parts = record.by_block(
+        candidates, lambda _, values: rank_correlation(line, chain_ranks(values))
+    )
+    correlation = np.abs(np.concatenate(parts))
     order = np.argsort(-correlation)[:2]
     return [record.names[candidates[i]] for i in order if correlation[i] > ENERGY_CORRELATION]

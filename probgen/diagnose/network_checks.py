@@ -7,11 +7,11 @@ draws in each of them it is about sqrt(1 + 1 / n) even when all is well.
 """
 
 import math
-import warnings
 
 import numpy as np
 import pandas as pd
 
+from probgen.diagnose.draw_statistics import statistics
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.network_record import NetworkRecord
 from probgen.diagnose.notes import findings_on_notes
@@ -129,11 +129,7 @@ def check_log_joint(record: NetworkRecord, limits: Limits) -> list[Finding]:
         return []
     if not np.isfinite(values).all() or np.ptp(values) == 0:
         return []
-    from arviz_stats.base import array_stats  # a second to import
-
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        r_hat = float(array_stats.rhat(values[None])[0])
+    r_hat = float(statistics(values[None], np.arange(1), ())["r_hat"][0])
     if np.isnan(r_hat) or r_hat <= r_hat_limit(record.chains, limits) + HARD_MARGIN:
         return []
     return [

@@ -5,12 +5,23 @@ like a relation between parameters.
 """
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def chain_ranks(values: np.ndarray) -> np.ndarray:
     """Ranks 1..draws within each chain, ties averaged; last axis draws."""
-    return rankdata(values, axis=-1)
+    draws = values.shape[-1]
+    flat = np.ascontiguousarray(values, dtype=float).reshape(-1, draws)
+    # Many times as fast as scipy's, which sorts for ties whether there are any or not.
+    order = np.argsort(flat, axis=1)
+    ranks = np.empty_like(flat)
+    np.put_along_axis(ranks, order, np.arange(1.0, draws + 1)[None], axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    if len(tied):
+        from scipy.stats import rankdata  # half a second, for which most results have no use
+
+        ranks[tied] = rankdata(flat[tied], axis=1)
+    return ranks.reshape(values.shape)
 
 
 def rank_correlation(ranks: np.ndarray, others: np.ndarray) -> np.ndarray:

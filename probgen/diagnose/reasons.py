@@ -8,6 +8,7 @@ with another scalar.
 import numpy as np
 
 from probgen.diagnose.funnel import narrowing_sites, non_centred
+from probgen.diagnose.mixing import each_chain_mixes
 from probgen.diagnose.record import Record
 from probgen.diagnose.settings import follow_correlations
 from probgen.diagnose.words import brief, chains_named, round_up, s_of
@@ -101,6 +102,13 @@ def why_apart(record: Record, worst: str, apart: list[int], draws: np.ndarray) -
             "give a longer warm-up or better starts (init), and look at that chain's trace; "
             "if it returns there with another seed, the posterior has several modes",
         )
+    if not each_chain_mixes(record, record.names.index(worst)):
+        return (
+            f"{cause}, at a similar log density; single chains do not mix either, so that these "
+            "may be slow chains as well as several modes",
+            f"{better_form(record, worst)}, or run longer (draws={round_up(4 * record.draws)}), "
+            "and see whether chains cross",
+        )
     return f"{cause}, at a similar log density: the posterior has several modes", several_modes()
 
 
@@ -156,11 +164,15 @@ def strongest_partner(record: Record, worst: str) -> tuple[str, float]:
     candidates = candidates[candidates != target]
     if not len(candidates) or not record.latent[target]:
         return "", 0.0
-    flat = record.values[candidates].reshape(len(candidates), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
     line = record.values[target].ravel()
     line = line - line.mean()
-    correlation = flat @ line / (np.sqrt((flat**2).sum(axis=1) * (line**2).sum()) + 1e-300)
+
+    def with_line(_: np.ndarray, values: np.ndarray) -> np.ndarray:
+        flat = values.reshape(len(values), -1)
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        return flat @ line / (np.sqrt((flat**2).sum(axis=1) * (line**2).sum()) + 1e-300)
+
+    correlation = np.concatenate(record.by_block(candidates, with_line))
     best = int(np.argmax(np.abs(correlation)))
     if abs(correlation[best]) < STRONG_CORRELATION:
         return "", 0.0

@@ -6,20 +6,24 @@ brought to one vocabulary here. What is missing or left out is remembered as a r
 the verdict can say what it has not looked at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from probgen.diagnose.draw_statistics import T, by_block
+from probgen.diagnose.reading import are_files, read_files
 from probgen.diagnose.scalars import constant_rows, scalar_blocks
 from probgen.errors import DataError
 
-# our name of a statistic -> the names it has elsewhere (PyMC, nutpie, NumPyro, Stan via ArviZ)
+# our name of a statistic -> the names it has elsewhere (PyMC, nutpie, NumPyro, Stan via ArviZ,
+# blackjax, TensorFlow Probability)
 ALIASES = {
-    "lp": ("lp", "logp", "lp__"),
+    "lp": ("lp", "logp", "lp__", "log_prob", "logdensity", "log_density"),
     "energy": ("energy", "energy__"),
     "step_size": ("step_size", "stepsize__"),
     "tree_depth": ("tree_depth", "depth", "treedepth", "treedepth__"),
@@ -28,8 +32,16 @@ ALIASES = {
         "reached_max_treedepth",
         "maxdepth_reached",
     ),
-    "acceptance_rate": ("acceptance_rate", "mean_tree_accept", "accept_stat__", "acceptance"),
-    "diverging": ("diverging", "divergent__", "divergences"),
+    "acceptance_rate": (
+        "acceptance_rate",
+        "mean_tree_accept",
+        "accept_stat__",
+        "acceptance",
+        "accept_prob",
+        "accept",
+    ),
+    "diverging": ("diverging", "divergent__", "divergences", "is_divergent", "diverge"),
+    "n_steps": ("n_steps", "n_leapfrog__", "num_steps", "tree_size", "num_integration_steps"),
 }
 # ours whose results have divergences, energy and so on
 GRADIENT_METHODS = ("NUTS", "HMC", "ChEES", "MAMS", "MCLMC")
@@ -39,7 +51,9 @@ SENSELESS = {
     "MAMS": {"tree_depth", "energy"},
     "MCLMC": {"tree_depth", "energy", "acceptance_rate"},
 }
-MOST_SCALARS = 5000  # R-hat and ESS cost about 3 ms a scalar at 4 x 1000 draws
+MOST_SCALARS = 20_000  # R-hat and ESS cost about 1 ms a scalar at 4 x 1000 draws
+MOST_BYTES = 1 << 30  # of all draws that are looked at
+LEAST_SCALARS = 50  # are looked at, however long the chains
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,7 @@ class Record:
     stats: per-draw sampler statistics in the vocabulary of `ALIASES`, each (chain, draw).
     attrs: attributes of the tree and of its groups, merged.
     remarks: what was missing, or left out for size.
+    superchains: which chains were started together, one number per chain, or None.
 
     """
 
@@ -67,6 +82,7 @@ class Record:
     stats: Mapping[str, np.ndarray]
     attrs: Mapping[str, Any]
     remarks: tuple[str, ...] = ()
+    superchains: np.ndarray | None = None
 
     @property
     def chains(self) -> int:
@@ -81,7 +97,10 @@ class Record:
     @cached_property
     def finite(self) -> np.ndarray:
         """Mask (parameter,): every draw is a finite number."""
-        return np.isfinite(self.values).all(axis=(1, 2))
+        every = np.arange(len(self.values))
+        return np.concatenate(
+            self.by_block(every, lambda _, values: np.isfinite(values).all(axis=(1, 2)))
+        )
 
     @cached_property
     def moving(self) -> np.ndarray:
@@ -93,6 +112,12 @@ class Record:
         """Names of the scalars that the sampler moved itself."""
         return {name for name, own in zip(self.names, self.latent, strict=True) if own}
 
+    def by_block(
+        self, chosen: np.ndarray, function: Callable[[np.ndarray, np.ndarray], T]
+    ) -> list[T]:
+        """`function(positions, draws)` of a few chosen scalars at a time, in threads."""
+        return by_block(self.values, chosen, function)
+
     def of_site(self, site: str) -> np.ndarray:
         """Positions of the scalars of a site."""
         return np.flatnonzero(np.asarray(self.sites, dtype=object) == site)
@@ -101,25 +126,27 @@ class Record:
 def read_record(tree: Any, most_scalars: int = MOST_SCALARS) -> Record:
     """Read a DataTree; DataError when it holds no posterior draws."""
     tree = as_datatree(tree)
-    posterior = with_sample_dims(tree["posterior"].to_dataset())
+    posterior, inside = without_statistics(with_sample_dims(tree["posterior"].to_dataset()))
     remarks: list[str] = []
-    blocks = list(scalar_blocks(posterior, most_scalars, remarks))
-    if not blocks:
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    fitting = max(LEAST_SCALARS, MOST_BYTES // (8 * max(1, draws)))
+    found = list(scalar_blocks(posterior, min(most_scalars, fitting), remarks))
+    if not found:
         raise DataError("The posterior group holds no numeric site: nothing to diagnose.")
-    names = tuple(name for block in blocks for name in block.names)
-    sites = tuple(block.site for block in blocks for _ in block.names)
+    names = tuple(name for block in found for name in block.names)
+    sites = tuple(block.site for block in found for _ in block.names)
     latents = (
         set(tree["unconstrained_posterior"].data_vars)
         if has(tree, "unconstrained_posterior")
         else set(posterior.data_vars)
     )
-    stats, missing = read_stats(tree, posterior)
+    stats, missing = read_stats(tree, posterior, inside)
     return Record(
-        values=np.concatenate([block.values for block in blocks]),
+        values=np.concatenate([block.values for block in found]),
         names=names,
         sites=sites,
         latent=np.array([site in latents for site in sites]),
-        constant=np.concatenate([constant_rows(block.values, block.epsilon) for block in blocks]),
+        constant=np.concatenate([constant_rows(block.values, block.epsilon) for block in found]),
         stats=stats,
         attrs=merged_attrs(tree),
         remarks=(*remarks, *missing),
@@ -133,6 +160,8 @@ def has(tree: xr.DataTree, group: str) -> bool:
 
 def as_datatree(tree: Any) -> xr.DataTree:
     """Anything ArviZ can read as a DataTree with a posterior; DataError otherwise."""
+    if are_files(tree):
+        tree = read_files(tree)
     if not isinstance(tree, xr.DataTree):
         from arviz_base import convert_to_datatree
 
@@ -169,28 +198,38 @@ def with_sample_dims(posterior: xr.Dataset) -> xr.Dataset:
     return posterior
 
 
+def without_statistics(posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """The sites, and the statistics that Stan's converters leave among them (`lp__`, ...)."""
+    known = {alias for aliases in ALIASES.values() for alias in aliases if alias.endswith("__")}
+    inside = [name for name in posterior.data_vars if name in known]
+    return posterior.drop_vars(inside), posterior[inside]
+
+
 def read_stats(
-    tree: xr.DataTree, posterior: xr.Dataset
+    tree: xr.DataTree, posterior: xr.Dataset, inside: xr.Dataset
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Sampler statistics by our names, and remarks on those that are missing."""
+    """Sampler statistics by our names, and remarks on those that are missing.
+
+    `inside` are statistics that stood in the posterior group.
+    """
     follows_gradients = (
         tree.attrs.get("inference_library") != "probgen"
         or tree.attrs.get("method") in GRADIENT_METHODS
     )
-    if not has(tree, "sample_stats"):
+    if not has(tree, "sample_stats") and not inside.data_vars:
         return {}, [] if not follows_gradients else [
             "There is no sample_stats group: divergences, energy, tree depth and acceptance "
             "were not checked."
         ]
-    group = tree["sample_stats"].to_dataset()
+    group = tree["sample_stats"].to_dataset() if has(tree, "sample_stats") else xr.Dataset()
     if "chain" not in group.dims and "draw" in group.dims:
         group = group.expand_dims("chain")
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     found: dict[str, np.ndarray] = {}
     for name, aliases in ALIASES.items():
-        for alias in aliases:
-            if alias in group and set(group[alias].dims) == {"chain", "draw"}:
-                array = np.asarray(group[alias].transpose("chain", "draw").values)
+        for source, alias in product((group, inside), aliases):
+            if alias in source and set(source[alias].dims) == {"chain", "draw"}:
+                array = np.asarray(source[alias].transpose("chain", "draw").values)
                 if array.shape == shape:
                     found[name] = array
                     break

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+MOST_READ = 1 << 20  # values read at once from a site that may lie on disk
 CONSTANT_SLACK = 100.0  # in units of machine epsilon: diagonals of correlation matrices jitter
 
 
@@ -63,14 +64,19 @@ def shares(counts: Mapping[str, int], total: int) -> dict[str, int]:
 
 def flatten(name: str, array: xr.DataArray, chosen: np.ndarray) -> Block:
     """Scalars `chosen` (positions in C order) of one site, named by their coordinates."""
-    raw = np.asarray(array.values)
-    flat = raw.reshape(*raw.shape[:2], -1)[:, :, chosen]
-    is_float = np.issubdtype(raw.dtype, np.floating)
+    chains, draws = array.shape[:2]
+    values = np.empty((len(chosen), chains, draws))
+    at_once = max(1, MOST_READ // max(1, chains * scalar_count(array)))
+    for first in range(0, draws, at_once):
+        raw = np.asarray(array[:, first : first + at_once].values)
+        flat = raw.reshape(*raw.shape[:2], -1)[:, :, chosen]
+        values[:, :, first : first + at_once] = np.moveaxis(flat, 2, 0)
+    is_float = np.issubdtype(array.dtype, np.floating)
     return Block(
         site=name,
         names=scalar_names(name, array, chosen),
-        values=np.ascontiguousarray(np.moveaxis(flat, 2, 0), dtype=np.float64),
-        epsilon=float(np.finfo(raw.dtype).eps) if is_float else 0.0,
+        values=values,
+        epsilon=float(np.finfo(array.dtype).eps) if is_float else 0.0,
     )
 
 

@@ -1,22 +1,26 @@
-"""Arrays that chains write into, and how they become `Draws`.
+"""The chains of one run: what they are asked, where they write, and the pieces they hand over.
 
-Both engines (native threads, numpy) fill the same preallocated arrays and reports, so stopping
-early, cutting to a rectangle and naming what went wrong are done here once.
+Both engines (native threads, numpy) fill the same arrays and reports; `collect.py` makes `Draws`
+of them.
 """
 
 from __future__ import annotations
 
 import ctypes
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from probgen.errors import InitialisationError, ModelError, OptionError, SamplingError
-from probgen.inference.adapt.learnt import addresses, empty_adaptation
-from probgen.inference.adapt.settings import STATISTICS, Output, Report, Settings
-from probgen.inference.method import DensityLike, Draws, Plan, Progress
-from probgen.inference.notes import notes_on
+from probgen.errors import ModelError, OptionError
+from probgen.inference.adapt.learnt import empty_adaptation
+from probgen.inference.adapt.settings import Report, Settings
+from probgen.inference.method import DensityLike, Plan, Progress
+from probgen.inference.notes import Seen
+from probgen.inference.pieces import Stretch, Stretches, columns_of, draws_before
+from probgen.inference.snapshot import Fields, check_state, fields_of, seconds_of, state_of
+from probgen.results.store.state import KernelState, Piece
 
 __all__ = [
     "BAD_START",
@@ -25,11 +29,28 @@ __all__ = [
     "RAN_AWAY",
     "STOPPED",
     "Chains",
+    "OpenChain",
     "check_plan",
     "largest_rectangle",
 ]
 
 DONE, STOPPED, BAD_START, OUT_OF_MEMORY, RAN_AWAY = range(5)
+
+
+class OpenChain(Protocol):
+    """A chain that is advanced by some transitions at a time."""
+
+    def start(self, initial: np.ndarray) -> int:
+        """Place it at `initial` (dim,); returns the outcome."""
+
+    def load(self, iteration: int, fields: Fields) -> int:
+        """Place it where another one stood; raises `OptionError` for fields that do not fit."""
+
+    def advance(self, stretch: Stretch, index: int) -> int:
+        """Make the transitions of `stretch` as chain `index`; returns the outcome."""
+
+    def fields(self) -> Fields:
+        """Where it stands: all that its next transition depends on, and its totals."""
 
 
 def check_plan(density: DensityLike, plan: Plan) -> None:
@@ -51,6 +72,7 @@ def check_plan(density: DensityLike, plan: Plan) -> None:
         raise OptionError(
             f"initial has shape {shape}; (chains, dim) = {(plan.chains, density.dim)} is needed."
         )
+    check_state(plan, density.dim)
 
 
 def largest_rectangle(finished: list[int]) -> tuple[list[int], int]:
@@ -73,121 +95,95 @@ class Chains:
 
     settings: Settings
     plan: Plan
+    hidden: tuple[str, ...] = ()
+    """Statistics that the method does not have."""
     interrupted: bool = False
-    draws: np.ndarray = field(init=False)
-    stats: np.ndarray = field(init=False)
-    warmup_draws: np.ndarray | None = field(init=False, default=None)
-    warmup_stats: np.ndarray | None = field(init=False, default=None)
     learnt: dict[str, np.ndarray] = field(init=False)
     reports: ctypes.Array = field(init=False)
     outcomes: list[int | None] = field(init=False)
+    failed: bool = field(init=False, default=False)
+    """Whether a chain cannot go on."""
+    whole: Stretch | None = field(init=False, default=None)
+    """All of a run that hands over no pieces."""
+    state: KernelState | None = field(init=False)
+    """Where the latest piece ended."""
+    seen: Seen = field(init=False, default_factory=Seen)
+    """Of the draws in all pieces."""
+    _stretches: Stretches = field(init=False)
 
     def __post_init__(self) -> None:
-        """Allocate; pages are touched first by the threads that fill them."""
-        plan, dim, columns = self.plan, int(self.settings.dim), len(STATISTICS)
-        self.draws = np.empty((plan.chains, plan.draws, dim))
-        self.stats = np.empty((plan.chains, plan.draws, columns))
-        if plan.keep_warmup:
-            self.warmup_draws = np.empty((plan.chains, plan.warmup, dim))
-            self.warmup_stats = np.empty((plan.chains, plan.warmup, columns))
+        """Make room for what is learnt and told; the stretches have that for draws."""
+        plan = self.plan
         resumed = dict(plan.adaptation or {}) if self.settings.resume else {}
         self.learnt = resumed or empty_adaptation(self.settings, plan.chains)
         self.reports = (Report * plan.chains)()
         self.outcomes = [None] * plan.chains
+        self._stretches = Stretches(plan, int(self.settings.dim))
+        self.state = plan.state
+        self._began = time.perf_counter()
+        self._before = seconds_of(plan.state) if plan.state else 0.0
 
-    def output(self, chain: int) -> Output:
-        """Addresses of one chain's rows."""
+    def note(self, chain: int, outcome: int) -> None:
+        """How a chain fares."""
+        self.outcomes[chain] = outcome
+        self.failed = self.failed or outcome not in (DONE, STOPPED)
 
-        def address(array: np.ndarray | None) -> int | None:
-            return None if array is None or array.size == 0 else array[chain].ctypes.data
+    @property
+    def total(self) -> int:
+        """Transitions that each chain makes, warm-up included."""
+        return self._stretches.total
 
-        return Output(
-            draws=address(self.draws),
-            stats=address(self.stats),
-            warmup_draws=address(self.warmup_draws),
-            warmup_stats=address(self.warmup_stats),
-            learnt=addresses(self.learnt, chain),
-        )
+    def place(self, chain: OpenChain, index: int) -> int:
+        """Start a chain, or put it where the plan's state says; returns the outcome."""
+        state = self.plan.state
+        if state is None:
+            return chain.start(self.plan.initial[index])
+        return chain.load(state.iteration, fields_of(state, index))
+
+    def advance(self, chain: OpenChain, index: int, stretch: Stretch) -> int:
+        """Make the transitions of `stretch`, and look where the chain stands if that is kept."""
+        started = time.perf_counter()
+        outcome = chain.advance(stretch, index)
+        if outcome == DONE and self.plan.keep is not None:
+            stretch.fields[index] = chain.fields()
+        self._stretches.note(time.perf_counter() - started, stretch.count)
+        return outcome
+
+    def following(self) -> Stretch | None:
+        """What the chains are to do next; None when all is done or under way."""
+        stretch = self._stretches.following()
+        if self.plan.keep is None:
+            self.whole = self.whole or stretch
+        return stretch
+
+    def deliver(self, stretch: Stretch) -> None:
+        """Hand a stretch that all chains have made to `Plan.keep`, if there is one."""
+        plan = self.plan
+        if plan.keep is None or stretch.count == 0:
+            return
+        fields = [stretch.fields[chain] for chain in range(plan.chains)]
+        state = state_of(stretch.end, fields, int(self.settings.dim), self.seconds)
+        warm = stretch.first < plan.warmup
+        columns = columns_of(stretch.rows[1], self.hidden)
+        first = stretch.first if warm else draws_before(plan, stretch.first)
+        if not warm:
+            self.seen.add(stretch.draws, columns)
+        plan.keep(Piece(first, warm, stretch.rows[0], columns, state))
+        self.state = state
+        self._stretches.give_back(stretch)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, with that before a break."""
+        return self._before + time.perf_counter() - self._began
 
     def progress(self) -> Progress:
         """How far the chains are."""
         return Progress(
             iterations=tuple(r.iterations for r in self.reports),
-            total=self.plan.warmup + self.plan.draws * self.plan.thin,
+            total=self.total,
             warmup=self.plan.warmup,
             divergences=tuple(r.divergences for r in self.reports),
             gradients=tuple(r.gradients_warmup + r.gradients_draws for r in self.reports),
+            step_sizes=tuple(r.step_size for r in self.reports),
         )
-
-    def result(self, density: DensityLike, seconds: float, engine: str) -> Draws:
-        """What the run hands back; raises for chains that could not start."""
-        if BAD_START in self.outcomes:
-            raise InitialisationError(
-                f"Chain {self.outcomes.index(BAD_START)} starts where the log density or its "
-                "gradient is not finite. Give other starting values (init), or run `check` on "
-                "the model."
-            )
-        if OUT_OF_MEMORY in self.outcomes:
-            raise SamplingError(
-                "The sampler ran out of memory; ask for fewer draws or chains, or metric='diag'."
-            )
-        if RAN_AWAY in self.outcomes:
-            raise SamplingError(
-                f"Chain {self.outcomes.index(RAN_AWAY)} ran off to infinity: the posterior is "
-                "improper (it has no finite mass in some direction). Give every latent site a "
-                "proper prior, or data that inform it."
-            )
-        kept, draws, warmup = self._rectangle()
-        unconstrained = self.draws[kept, :draws]
-        result = Draws(
-            unconstrained=unconstrained,
-            stats=_columns(self.stats[kept, :draws]),
-            summary=self._summary(seconds, engine, kept),
-            adaptation=self._adaptation(kept, unconstrained),
-        )
-        if self.warmup_draws is not None and self.warmup_stats is not None:
-            result.warmup_unconstrained = self.warmup_draws[kept, :warmup]
-            result.warmup_stats = _columns(self.warmup_stats[kept, :warmup])
-        result.summary["notes"] = notes_on(result, density.coordinate_names)
-        return result
-
-    def _rectangle(self) -> tuple[slice | list[int], int, int]:
-        """Chains, draws and warm-up draws to keep: the rectangle that holds the most draws."""
-        plan = self.plan
-        if not self.interrupted:
-            return slice(None), plan.draws, plan.warmup
-        finished = [(r.iterations - plan.warmup) // plan.thin for r in self.reports]
-        kept, draws = largest_rectangle(finished)
-        return kept, draws, plan.warmup
-
-    def _adaptation(
-        self, kept: slice | list[int], unconstrained: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        learnt = {name: array[kept] for name, array in self.learnt.items()}
-        if unconstrained.shape[1] > 0:  # where an interrupted chain stood is not what was drawn
-            learnt["position"] = unconstrained[:, -1].copy()
-        return {**learnt, "runs": learnt["runs"] + 1}
-
-    def _summary(self, seconds: float, engine: str, kept: slice | list[int]) -> dict[str, Any]:
-        reports = list(self.reports)
-        warmup = sum(r.seconds_warmup for r in reports)
-        drawing = sum(r.seconds_draws for r in reports)
-        share = warmup / (warmup + drawing) if warmup + drawing > 0 else 0.0
-        chains = range(self.plan.chains) if isinstance(kept, slice) else kept
-        return {
-            "engine": engine,
-            "gradient_evaluations_warmup": sum(r.gradients_warmup for r in reports),
-            "gradient_evaluations": sum(r.gradients_draws for r in reports),
-            "seconds_warmup": seconds * share,
-            "seconds_sampling": seconds * (1 - share),
-            "step_size": [reports[c].step_size for c in chains],
-            "metric_directions": [reports[c].directions for c in chains],
-            "interrupted": self.interrupted,
-        }
-
-
-def _columns(stats: np.ndarray) -> dict[str, np.ndarray]:
-    return {
-        name: stats[..., column].astype(kind)
-        for column, (name, kind) in enumerate(STATISTICS.items())
-    }

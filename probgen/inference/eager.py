@@ -6,132 +6,78 @@ in the calling thread; Ctrl-C keeps the finished draws. The twin of `native/run.
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import replace
-
 import numpy as np
 
-from probgen.inference.adapt.metric import Metric
-from probgen.inference.adapt.settings import HMC_ALGORITHM, Report, Settings
+from probgen.inference.adapt.settings import HMC_ALGORITHM, Settings
 from probgen.inference.adapt.step_size import DualAveraging, first_step_size
-from probgen.inference.adapt.warmup import Warmup
-from probgen.inference.chains import BAD_START, DONE, RAN_AWAY, Chains
+from probgen.inference.chains import Chains
+from probgen.inference.in_turn import run_in_turn
+from probgen.inference.memory import set_numbers
 from probgen.inference.method import DensityLike, Draws, Plan
-from probgen.inference.phase_space import Hamiltonian, Point
+from probgen.inference.open_numpy import NumpyChain
+from probgen.inference.snapshot import Fields
 from probgen.inference.transitions import Transition, hmc_transition, nuts_transition
 
 __all__ = ["run_eager"]
-
-PROGRESS_SECONDS = 0.2
 
 
 def run_eager(density: DensityLike, plan: Plan, settings: Settings) -> Draws:
     """Draw with the numpy engine, one chain after another; same contract as `run_native`."""
     chains = Chains(settings, plan)
-    started = time.perf_counter()
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # divergences are counted, not shown
-            for chain in range(plan.chains):
-                chains.outcomes[chain] = _Chain(density, chains, chain).run()
-    except KeyboardInterrupt:
-        chains.interrupted = True
-    if plan.progress:
-        plan.progress(chains.progress())
-    return chains.result(density, time.perf_counter() - started, "numpy")
+    return run_in_turn(density, chains, lambda index: _Chain(density, chains, index))
 
 
-class _Chain:
-    """One chain, from its start to its last draw."""
+class _Chain(NumpyChain):
+    """One chain of NUTS or HMC."""
 
-    def __init__(self, density: DensityLike, chains: Chains, chain: int):
-        self.settings, self.plan, self.chains = chains.settings, chains.plan, chains
-        self.index = chain
-        self.report: Report = chains.reports[chain]
-        self.rng = np.random.default_rng([int(self.settings.seed), chain])
-        self.metric = Metric(density.dim)
+    def __init__(self, density: DensityLike, chains: Chains, index: int):
+        super().__init__(density, chains, index, density.dim)
         if self.settings.resume:
-            self.metric.restore(chains.learnt, chain)
-        self.system = Hamiltonian(density, self.metric)
-        self.shown = time.perf_counter()
+            self.metric.restore(chains.learnt, index)
+        self.averaging = DualAveraging(self.settings)
+        self.adapts, self.step = self.settings.step_size <= 0, float(self.settings.step_size)
+        self.moves = (
+            hmc_transition if self.settings.algorithm == HMC_ALGORITHM else nuts_transition
+        )
 
-    def run(self) -> int:
-        """Warm up and draw; returns the outcome."""
-        settings, system = self.settings, self.system
-        point = system.point(np.array(self.plan.initial[self.index], dtype=np.float64))
-        if not (math.isfinite(point.log_density) and np.isfinite(point.gradient).all()):
-            return BAD_START
-        warmup, averaging = Warmup(settings, system), DualAveraging(settings)
-        adapts, target = settings.step_size <= 0, settings.target_accept
-        transition_of = hmc_transition if settings.algorithm == HMC_ALGORITHM else nuts_transition
-        step, started = settings.step_size, time.perf_counter()
-        if settings.warmup > 0 and not settings.resume:
-            warmup.begin(point)
-            point = self._reseen(point)
-        if adapts and settings.resume:
-            step = float(self.chains.learnt["step_size"][self.index])
-        elif adapts:
-            step = first_step_size(system, point, self.rng, target)
-        if adapts:
-            averaging.start(step, bool(settings.resume))
-        self.report.gradients_warmup = system.evaluations
-        try:
-            for i in range(settings.warmup + settings.draws * settings.thin):
-                warm = i < settings.warmup
-                limit = warmup.depth_limit(i) if warm else settings.max_tree_depth
-                result = transition_of(system, point, step, limit, self.rng, settings)
-                point = result.point
-                if not np.isfinite(point.position).all():
-                    return RAN_AWAY
-                self._record(i, result, step)
-                if warm:
-                    warmup.update(i + 1, result.depth, point)
-                    point = self._reseen(point)
-                if warm and adapts:
-                    averaging.update(result.acceptance, target)
-                    last = i + 1 == settings.warmup
-                    step = averaging.averaged_step if last else averaging.step
-                self._tell(i, result, step, started)
-        finally:
-            self._keep(point, step)
-        return DONE
+    @property
+    def step_size(self) -> float:
+        return self.step
 
-    def _keep(self, point: Point, step: float) -> None:
-        learnt = self.chains.learnt
-        learnt["position"][self.index] = point.position
-        learnt["step_size"][self.index] = step
-        self.metric.keep(learnt, self.index)
-
-    def _reseen(self, point: Point) -> Point:
-        """The same point under the metric of now."""
-        return replace(point, force=self.system.metric.force(point.gradient))
-
-    def _record(self, i: int, result: Transition, step: float) -> None:
-        warm = i < self.settings.warmup
-        draws = self.chains.warmup_draws if warm else self.chains.draws
-        stats = self.chains.warmup_stats if warm else self.chains.stats
-        draw, rest = (i, 0) if warm else divmod(i - self.settings.warmup + 1, self.settings.thin)
-        if draws is None or stats is None or rest > 0:
+    def begin(self) -> None:
+        if not self.adapts:
             return
-        draw -= not warm
-        draws[self.index, draw] = result.point.position
-        stats[self.index, draw] = (
-            result.point.log_density, result.energy, step, result.steps, result.depth,
+        if self.settings.resume:
+            self.step = float(self.chains.learnt["step_size"][self.index])
+        else:
+            target = self.settings.target_accept
+            self.step = first_step_size(self.system, self.point, self.rng, target)
+        self.averaging.start(self.step, bool(self.settings.resume))
+
+    def transition(self) -> Transition:
+        settings = self.settings
+        limit = self.warmup.depth_limit(self.done) if self.warm else settings.max_tree_depth
+        return self.moves(self.system, self.point, self.step, limit, self.rng, settings)
+
+    def after(self, result: Transition, warm: bool) -> tuple[float, ...]:
+        row = (
+            result.point.log_density, result.energy, self.step, result.steps, result.depth,
             result.acceptance, result.energy_error, result.diverging, result.reached_max_depth,
         )  # fmt: skip
+        if warm:
+            self.warmup.update(self.done, result.depth, self.point)
+            self.see_anew()
+        if warm and self.adapts:
+            self.averaging.update(result.acceptance, self.settings.target_accept)
+            last = self.done == self.settings.warmup
+            self.step = self.averaging.averaged_step if last else self.averaging.step
+        return row
 
-    def _tell(self, i: int, result: Transition, step: float, started: float) -> None:
-        report, now = self.report, time.perf_counter()
-        if i < self.settings.warmup:
-            report.gradients_warmup = self.system.evaluations
-            report.seconds_warmup = now - started
-        else:
-            report.divergences += result.diverging
-        report.gradients_draws = self.system.evaluations - report.gradients_warmup
-        report.seconds_draws = now - started - report.seconds_warmup
-        report.step_size = step
-        report.directions = self.system.metric.rank
-        report.iterations = i + 1
-        if self.plan.progress and now - self.shown > PROGRESS_SECONDS:
-            self.shown = now
-            self.plan.progress(self.chains.progress())
+    def own_fields(self) -> Fields:
+        adapting = self.averaging.fields() if self.warm and self.adapts else {}
+        return {"step_size": np.array(self.step), **adapting}
+
+    def take(self, fields: Fields) -> None:
+        set_numbers(self, ("step",), {"step": fields["step_size"]})
+        if self.warm and self.adapts:
+            self.averaging.restore(fields)

@@ -94,14 +94,12 @@ integrator='mclachlan', step_size=None, length=None, max_energy_error=1000.0)
             self,
             density,
             plan,
+            hidden=("acceptance_rate",),
             adjusted=0,
             target_energy_error=self.target_energy_error,
             steps_per_draw=self.steps_per_draw or 0,
             length_factor=LENGTH_FACTOR,
         )
-        del result.stats["acceptance_rate"]
-        if result.warmup_stats is not None:
-            del result.warmup_stats["acceptance_rate"]
         result.summary["unadjusted"] = True
         result.summary["notes"] += notes_on_bias(
             result, self.integrator, None if self.step_size else self.target_energy_error

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from probgen.results.store.state import KernelState, Piece
+
 __all__ = ["DensityLike", "Draws", "Method", "NativeFunction", "Plan", "Progress"]
 
 
@@ -61,6 +63,8 @@ class Progress:
     """Divergent transitions after warm-up."""
     gradients: tuple[int, ...]
     """Gradient evaluations so far."""
+    step_sizes: tuple[float, ...] = ()
+    """Step sizes once warm-up has found them (0 before), from methods that have one."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,14 @@ class Plan:
     adaptation: Mapping[str, np.ndarray] | None = None
     """What an earlier run of the same method learnt (`Draws.adaptation`), one row per chain;
     warm-up starts from it, and with `warmup` 0 it is used as it is."""
+    keep: Callable[[Piece], None] | None = None
+    """Called from the main thread with every finished piece of the run, in order. When it is
+    given, pieces are as long as about a second of work, no array grows with `draws`, and the
+    `Draws` handed back hold no draws: statistics and totals only."""
+    state: KernelState | None = None
+    """Where an earlier run with the same method, seed, chains and warm-up stood: this one goes
+    on from there to the same bits as if there had been no break. Draws made before it are not
+    made again; the first piece begins after it."""
 
 
 @dataclass

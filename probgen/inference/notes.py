@@ -6,12 +6,14 @@ an error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from probgen.errors import SamplingError
 from probgen.inference.method import Draws
 
-__all__ = ["notes_on"]
+__all__ = ["Seen", "notes_of", "notes_on", "seen_of"]
 
 RUNAWAY = 1e8
 """Unconstrained values beyond this are taken for a chain that runs away."""
@@ -19,21 +21,60 @@ ENOUGH_DRAWS = 10
 """Fewer equal draws than this prove nothing."""
 
 
+class Seen:
+    """What the notes are made of, gathered from the draws piece by piece."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.draws = 0
+
+    def add(self, draws: np.ndarray, stats: Mapping[str, np.ndarray]) -> None:
+        """Take in the next `draws` (chain, draw, dim) and their statistics (chain, draw)."""
+        if draws.size == 0:
+            return
+        lp, chains = stats["lp"], len(draws)
+        low, high = draws.min(axis=(0, 1)), draws.max(axis=(0, 1))
+        if self.draws == 0:
+            self.first = draws[:, 0].copy()
+            self.moved, self.diverging = np.zeros(chains, dtype=bool), np.zeros(chains)
+            self.low, self.high, self.lp_low, self.lp_high = low, high, lp.min(), lp.max()
+        self.draws += draws.shape[1]
+        for chain in np.flatnonzero(~self.moved):
+            self.moved[chain] = (draws[chain] != self.first[chain]).any()
+        if "diverging" in stats:
+            self.diverging += stats["diverging"].sum(axis=1)
+        self.low, self.high = np.minimum(self.low, low), np.maximum(self.high, high)
+        self.lp_low, self.lp_high = min(self.lp_low, lp.min()), max(self.lp_high, lp.max())
+
+
+def seen_of(result: Draws) -> Seen:
+    """All draws of `result` at once."""
+    seen = Seen()
+    seen.add(result.unconstrained, result.stats)
+    return seen
+
+
 def notes_on(result: Draws, names: list[str]) -> list[str]:
     """Sentences on stuck and runaway chains; raises `SamplingError` when no chain moved."""
-    runaway = _runaway(result.unconstrained, names)
-    # Far out, moves round away: a chain that ran away must not be reported as stuck.
-    return [*(runaway or _stuck(result)), *_flat(result)]
+    return notes_of(seen_of(result), names)
 
 
-def _stuck(result: Draws) -> list[str]:
-    draws = result.unconstrained
-    if draws.shape[1] < ENOUGH_DRAWS:
+def notes_of(seen: Seen, names: list[str]) -> list[str]:
+    """The same of draws that need not be there any more."""
+    if seen.draws == 0:
         return []
-    stuck = np.flatnonzero((draws == draws[:, :1]).all(axis=(1, 2)))
+    runaway = _runaway(seen, names)
+    # Far out, moves round away: a chain that ran away must not be reported as stuck.
+    return [*(runaway or _stuck(seen)), *_flat(seen)]
+
+
+def _stuck(seen: Seen) -> list[str]:
+    if seen.draws < ENOUGH_DRAWS:
+        return []
+    stuck = np.flatnonzero(~seen.moved)
     if stuck.size == 0:
         return []
-    diverging = result.stats.get("diverging", np.zeros(draws.shape[:2]))[stuck].mean()
+    diverging = seen.diverging[stuck].mean() / seen.draws
     reason = (
         "every trajectory met a non-finite or hugely wrong energy"
         if diverging > 0.5
@@ -43,16 +84,14 @@ def _stuck(result: Draws) -> list[str]:
         "Check the log density around the start (`check`), start elsewhere (init), or give more "
         "warm-up."
     )
-    if stuck.size == draws.shape[0]:
+    if stuck.size == len(seen.moved):
         raise SamplingError(f"No chain ever moved: {reason}. {cure}")
     chains = f"Chain{'s' * (stuck.size > 1)} {', '.join(map(str, stuck))}"
     return [f"{chains} never moved: {reason}. {cure}"]
 
 
-def _runaway(draws: np.ndarray, names: list[str]) -> list[str]:
-    if draws.size == 0:
-        return []
-    extreme = np.maximum(draws.max(axis=(0, 1)), -draws.min(axis=(0, 1)))
+def _runaway(seen: Seen, names: list[str]) -> list[str]:
+    extreme = np.maximum(seen.high, -seen.low)
     worst = int(np.argmax(extreme))
     if extreme[worst] <= RUNAWAY:
         return []
@@ -63,11 +102,10 @@ def _runaway(draws: np.ndarray, names: list[str]) -> list[str]:
     ]
 
 
-def _flat(result: Draws) -> list[str]:
-    lp = result.stats["lp"]
-    if lp.size < ENOUGH_DRAWS or result.unconstrained.shape[1] < ENOUGH_DRAWS:
+def _flat(seen: Seen) -> list[str]:
+    if seen.draws < ENOUGH_DRAWS:
         return []
-    if np.ptp(lp) > 0 or not np.ptp(result.unconstrained) > 0:
+    if seen.lp_high > seen.lp_low or not seen.high.max() > seen.low.min():
         return []
     return [
         "The log density is the same at every draw: it does not depend on the latent sites, so "

@@ -12,6 +12,7 @@ import numpy as np
 
 from probgen.inference.adapt.metric import Metric
 from probgen.inference.method import DensityLike
+from probgen.inference.snapshot import Fields, refuse
 
 __all__ = ["Hamiltonian", "Point"]
 
@@ -24,6 +25,15 @@ class Point:
     gradient: np.ndarray
     force: np.ndarray
     log_density: float
+
+    def fields(self) -> Fields:
+        """All of it, for a chain's state."""
+        return {
+            "position": self.position.copy(),
+            "gradient": self.gradient.copy(),
+            "force": self.force.copy(),
+            "log_density": np.array(self.log_density),
+        }
 
 
 class Hamiltonian:
@@ -39,6 +49,15 @@ class Hamiltonian:
         self.evaluations += 1
         value, gradient = self.density.value_and_grad(position)
         return Point(position, gradient, self.metric.force(gradient), float(value))
+
+    def restored(self, fields: Fields) -> Point:
+        """A point as it was, from a chain's state; raises `OptionError` if it is not finite."""
+        if not np.isfinite(fields["position"]).all():
+            refuse("position", "it is not finite")
+        return Point(
+            fields["position"].copy(), fields["gradient"].copy(), fields["force"].copy(),
+            float(fields["log_density"]),
+        )  # fmt: skip
 
     def leapfrog(
         self, start: Point, momentum: np.ndarray, step: float

@@ -5,9 +5,17 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ["run_attributes", "version_of"]
+__all__ = ["library_attributes", "run_attributes", "version_of"]
 
 _versions: dict[str, str] = {}
+
+
+def library_attributes() -> dict[str, Any]:
+    """This library and its version, under the names that ArviZ uses."""
+    return {
+        "inference_library": "probgen",
+        "inference_library_version": version_of("probgen"),
+    }
 
 
 def run_attributes(
@@ -15,8 +23,7 @@ def run_attributes(
 ) -> dict[str, Any]:
     """Library, model, method with its settings, seed, and versions of the packages used."""
     return {
-        "inference_library": "probgen",
-        "inference_library_version": version_of("probgen"),
+        **library_attributes(),
         "model": model,
         "method": method.name,
         "method_settings": repr(method),

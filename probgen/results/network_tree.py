@@ -23,7 +23,7 @@ from probgen.results.tree import SAMPLE_DIMS, storable
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_VARIABLES", "marginals_table", "network_tree"]
+__all__ = ["MOST_VARIABLES", "marginals_table", "network_groups", "network_tree"]
 
 MOST_VARIABLES = 200  # as variables of their own: each costs xarray a tenth of a millisecond
 
@@ -39,6 +39,29 @@ def network_tree(
 ) -> xr.DataTree:
     """The DataTree of one run: `posterior`, `marginals`, `sample_stats`, `observed_data`.
 
+    For the arguments see `network_groups`; `attrs` are those of the run.
+    """
+    groups = network_groups(labels, states, marginals, draws, stats, observed)
+    plain = {key: storable(value) for key, value in attrs.items()}
+    tree = xr.DataTree()
+    tree.attrs.update(plain)
+    for name in ("posterior", "marginals"):
+        if name in groups:
+            groups[name].attrs.update(plain)
+    tree.children = {name: xr.DataTree(dataset) for name, dataset in groups.items()}
+    return tree
+
+
+def network_groups(
+    labels: Sequence[str],
+    states: Sequence[Sequence[Hashable]],
+    marginals: Marginals | None,
+    draws: np.ndarray | None,
+    stats: Mapping[str, np.ndarray],
+    observed: Mapping[str, tuple[int, Hashable]],
+) -> dict[str, xr.Dataset]:
+    """The datasets of such a tree, as far as they are known.
+
     `labels` and `states` are those of the free variables (a variable called like a dimension of
     draws, "chain" or "draw", gets "~2" behind its name), `draws` has shape (chain, draw,
     variable), `observed` gives number and name of the state of each observed variable.
@@ -48,20 +71,14 @@ def network_tree(
     groups = {}
     if draws is not None:
         groups["posterior"] = posterior_dataset(labels, names, draws)
-    groups["marginals"] = marginals_dataset(labels, names, marginals)
+    if marginals is not None:
+        groups["marginals"] = marginals_dataset(labels, names, marginals)
     if stats:
         arrays = {name: (("chain", "draw"), values) for name, values in stats.items()}
         groups["sample_stats"] = xr.Dataset(arrays, coords=_sample_coordinates(stats))
     if observed:
         groups["observed_data"] = observed_dataset(observed)
-    plain = {key: storable(value) for key, value in attrs.items()}
-    tree = xr.DataTree()
-    tree.attrs.update(plain)
-    for name in ("posterior", "marginals"):
-        if name in groups:
-            groups[name].attrs.update(plain)
-    tree.children = {name: xr.DataTree(dataset) for name, dataset in groups.items()}
-    return tree
+    return groups
 
 
 def posterior_dataset(

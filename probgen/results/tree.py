@@ -18,7 +18,7 @@ from xarray.indexes import PandasIndex
 
 from probgen.errors import OptionError
 
-__all__ = ["Labels", "Variable", "build_tree"]
+__all__ = ["Labels", "Variable", "build_groups", "build_tree"]
 
 SAMPLE_DIMS = ("chain", "draw")
 
@@ -28,13 +28,18 @@ class Variable:
     """Values of one site with the plates of its leading dimensions (None: no plate).
 
     `sampled` says whether the array begins with (chain, draw), `per_chain` whether it begins
-    with (chain,) alone.
+    with (chain,) alone. `kept` is for sites of which a mask leaves out a part: after the sample
+    dimensions comes one over the entries that count, whose numbers (C order over the dimensions
+    of the mask) it gives. `rank` is how many dimensions the site has where the array has fewer
+    (a log density per event), 0 where its dimensions are no dimensions of the site at all.
     """
 
     values: np.ndarray
     plates: tuple[str | None, ...] = ()
     sampled: bool = True
     per_chain: bool = False
+    kept: np.ndarray | None = None
+    rank: int | None = None
 
     @property
     def lead(self) -> tuple[str, ...]:
@@ -49,7 +54,7 @@ class Labels:
     """The user's names: dims of a site beyond its plates, and coordinates of dims."""
 
     dims: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    coords: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    coords: Mapping[str, Sequence[Any] | np.ndarray] = field(default_factory=dict)
 
     def of(self, name: str, variable: Variable) -> tuple[str, ...]:
         """Dimension names of a variable, (chain, draw) included.
@@ -57,10 +62,13 @@ class Labels:
         Raises `OptionError` when the names given by the user are too few or too many.
         """
         lead = variable.lead
+        if variable.kept is not None:
+            events = range(variable.values.ndim - len(lead) - 1)
+            return (*lead, f"{name}_kept", *(f"{name}_dim_{d}" for d in events))
         rank = variable.values.ndim - len(lead)
         plates = (*variable.plates, *(None,) * rank)[:rank]
-        given = list(self.dims.get(name, ()))
         free = [d for d, plate in enumerate(plates) if plate is None]
+        given = self._given(name, variable, rank, len(free))
         if given and len(given) == rank:
             return (*lead, *given)
         if given and len(given) != len(free):
@@ -78,6 +86,13 @@ class Labels:
             ),
         )
 
+    def _given(self, name: str, variable: Variable, rank: int, free: int) -> list[str]:
+        """The user's names that a variable can bear: those of its leading dimensions."""
+        given = list(self.dims.get(name, ()))
+        if variable.rank is None:
+            return given
+        return given[:rank] if len(given) == variable.rank else given[: min(free, variable.rank)]
+
 
 def build_tree(
     groups: Mapping[str, Mapping[str, Variable]],
@@ -89,20 +104,27 @@ def build_tree(
     `attrs` go to the root and to the posterior; values that netCDF cannot hold are written as
     JSON. Raises `OptionError` when a coordinate's length does not fit its dimension.
     """
-    labels = labels or Labels()
     plain = {key: storable(value) for key, value in (attrs or {}).items()}
-    indexes: dict[tuple[str, int], PandasIndex] = {}
-    children = {}
-    for group, variables in groups.items():
-        if variables:
-            dataset = _dataset(variables, labels, indexes)
-            if group == "posterior":
-                dataset.attrs.update(plain)
-            children[group] = xr.DataTree(dataset)
+    datasets = build_groups(groups, labels)
+    if "posterior" in datasets:
+        datasets["posterior"].attrs.update(plain)
     tree = xr.DataTree()
     tree.attrs.update(plain)
-    tree.children = children  # unlike from_dict, without a copy of every node
+    # unlike from_dict, without a copy of every node
+    tree.children = {group: xr.DataTree(dataset) for group, dataset in datasets.items()}
     return tree
+
+
+def build_groups(
+    groups: Mapping[str, Mapping[str, Variable]], labels: Labels | None = None
+) -> dict[str, xr.Dataset]:
+    """The dataset of every group that is not empty; raises as `build_tree`."""
+    indexes: dict[tuple[str, int], PandasIndex] = {}
+    return {
+        group: _dataset(variables, labels or Labels(), indexes)
+        for group, variables in groups.items()
+        if variables
+    }
 
 
 def _dataset(
@@ -113,6 +135,9 @@ def _dataset(
     for name, variable in variables.items():
         dims = labels.of(name, variable)
         arrays[name] = xr.Variable(dims, variable.values)
+        if variable.kept is not None:
+            dim, numbers = dims[len(variable.lead)], variable.kept
+            indexes[dim, len(numbers)] = PandasIndex(_entries(labels, variable), dim)
         for dim, size in zip(dims, variable.values.shape, strict=True):
             if sizes.setdefault(dim, size) != size:
                 raise OptionError(
@@ -127,6 +152,14 @@ def _dataset(
         chosen[dim] = indexes[dim, size]
         coordinates.update(chosen[dim].create_variables())
     return xr.Dataset(arrays, xr.Coordinates(coordinates, indexes=chosen))
+
+
+def _entries(labels: Labels, variable: Variable) -> np.ndarray:
+    """Labels of the entries that a mask keeps: those of the plate if there is one, or numbers."""
+    kept = np.asarray(variable.kept)
+    given = labels.coords.get(variable.plates[0] or "") if len(variable.plates) == 1 else None
+    fits = given is not None and (not kept.size or len(given) > kept.max())
+    return np.asarray(given)[kept] if fits else kept
 
 
 def _labels(labels: Labels, dim: str, size: int) -> np.ndarray:

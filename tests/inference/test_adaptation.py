@@ -21,10 +21,18 @@ SMALL = {"native": {"draws": 2000}, "eager": {"chains": 2, "draws": 500, "warmup
 @pytest.mark.parametrize("method", [NUTS, HMC])
 @pytest.mark.parametrize("target", [0.6, 0.8, 0.95])
 def test_acceptance_reaches_its_target(engine, method, target):
-    density = getattr(WIDE if engine == "native" else HEAVY_TAILED, engine)()
-    result = run(method(target_accept=target), density, **SMALL[engine])
-    tolerance = 0.06 if engine == "native" else 0.12  # a warm-up half as long, half the chains
-    assert result.stats["acceptance_rate"].mean() == pytest.approx(target, abs=tolerance)
+    """Dual averaging meets the target on the average of its steps; what is used is their mean,
+    where acceptance, concave in the logarithm of the step, is a little higher (HMC at 0.6: 0.646,
+    with a standard deviation of 0.013 between runs)."""
+    native = engine == "native"
+    density = getattr(WIDE if native else HEAVY_TAILED, engine)()
+    runs = [
+        run(method(target_accept=target), density, seed=seed, **SMALL[engine])
+        for seed in range(1, 5 if native else 2)
+    ]
+    reached = np.mean([result.stats["acceptance_rate"].mean() for result in runs])
+    below, above = (0.03, 0.07) if native else (0.12, 0.12)  # one short run
+    assert target - below < reached < target + above
 
 
 @both_engines

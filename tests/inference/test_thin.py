@@ -44,16 +44,16 @@ def test_every_third_transition_is_kept(engine, method):
         assert kept.summary[count] == every.summary[count]
 
 
-RIGHT = """                if (after % settings_.thin == 0)
-                    write(out_.draws, out_.stats, after / settings_.thin - 1, transition);
+RIGHT = """                if ((done_ - settings_.warmup) % settings_.thin == 0)
+                    write(out.draws, out.stats, row++, transition);
 """
-STATS_OF_THE_NEXT = """                if (after % settings_.thin == 0)
-                    write(out_.draws, nullptr, after / settings_.thin - 1, transition);
-                if (after % settings_.thin == 1)
-                    write(nullptr, out_.stats, after / settings_.thin, transition);
+STATS_OF_THE_NEXT = """                if ((done_ - settings_.warmup) % settings_.thin == 0)
+                    write(out.draws, nullptr, row - 1, transition);
+                if ((done_ - settings_.warmup) % settings_.thin == 1)
+                    write(nullptr, out.stats, row++, transition);
 """
-FIRST_OF_EACH = """                if (after % settings_.thin == 1)
-                    write(out_.draws, out_.stats, after / settings_.thin, transition);
+FIRST_OF_EACH = """                if ((done_ - settings_.warmup) % settings_.thin == 1)
+                    write(out.draws, out.stats, row++, transition);
 """
 
 

@@ -37,6 +37,30 @@ def test_wrong_names_are_refused():
         build_tree({"posterior": {"theta": SCHOOLS, "beta": other}})
 
 
+def test_names_of_events_do_not_reach_densities_and_unconstrained_values():
+    """A log density has the batch of its site, an unconstrained value other dimensions."""
+    labels = Labels({"rows": ["kind"], "grid": ["row", "kind"]}, {"kind": ["x", "y", "z"]})
+    rows = Variable(np.zeros((2, 5, 4, 3)), ("school",))
+    grid = Variable(np.zeros((2, 5, 4, 3)))
+    assert labels.of("rows", rows)[2:] == ("school", "kind")
+    assert labels.of("grid", grid)[2:] == ("row", "kind")
+    batch = Variable(np.zeros((2, 5, 4)), ("school",), rank=2)
+    assert labels.of("rows", batch)[2:] == ("school",)
+    assert labels.of("grid", Variable(np.zeros((2, 5, 4)), rank=2))[2:] == ("row",)
+    unconstrained = Variable(np.zeros((2, 5, 4, 2)), rank=0)
+    assert labels.of("rows", unconstrained)[2:] == ("rows_dim_0", "rows_dim_1")
+    build_tree({"posterior": {"rows": rows}, "unconstrained": {"rows": unconstrained}}, labels)
+
+
+def test_entries_that_a_mask_keeps_have_a_dimension_and_labels_of_their_own():
+    kept = Variable(np.zeros((2, 5, 2)), ("school",), kept=np.array([0, 2]))
+    labels = Labels({}, {"school": ["A", "B", "C"]})
+    group = build_tree({"g": {"y": kept, "theta": SCHOOLS}}, labels)["g"]
+    assert group["y"].dims == ("chain", "draw", "y_kept")
+    assert list(group["y_kept"].values) == ["A", "C"]
+    assert list(build_tree({"g": {"y": kept}})["g"]["y_kept"].values) == [0, 2]
+
+
 def test_a_dimension_may_have_another_length_in_another_group():
     observed = Variable(np.zeros(7), ("school",), sampled=False)
     tree = build_tree({"posterior": {"theta": SCHOOLS}, "observed_data": {"y": observed}})

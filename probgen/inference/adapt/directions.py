@@ -13,7 +13,7 @@ import numpy as np
 
 from probgen.inference.adapt.settings import Settings
 
-__all__ = ["Directions", "find_directions"]
+__all__ = ["Directions", "direction_rows", "find_directions"]
 
 SMALL = 16
 """Up to so many coordinates, all directions are looked at."""
@@ -26,6 +26,13 @@ class Directions:
     vectors: np.ndarray
     values: np.ndarray
     bulk: float
+
+
+def direction_rows(settings: Settings, dim: int) -> int:
+    """Most directions that a metric of `dim` coordinates has."""
+    if settings.max_directions == 0:
+        return 0
+    return dim if dim <= SMALL else int(settings.max_directions)
 
 
 def find_directions(

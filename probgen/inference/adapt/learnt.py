@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from probgen.errors import OptionError
-from probgen.inference.adapt.directions import SMALL
+from probgen.inference.adapt.directions import direction_rows
 from probgen.inference.adapt.settings import DENSE, Learnt, Settings
 from probgen.inference.method import Plan
 
@@ -32,7 +32,7 @@ def empty_adaptation(settings: Settings, chains: int) -> dict[str, np.ndarray]:
     runs went into it, this one included.
     """
     dim = int(settings.dim)
-    rows = 0 if settings.max_directions == 0 else dim if dim <= SMALL else settings.max_directions
+    rows = direction_rows(settings, dim)
     shapes: dict[str, tuple[int, ...]] = {"position": (dim,), "step_size": (), "scale": (dim,)}
     if rows:
         shapes |= {"directions": (rows, dim), "eigenvalues": (rows,)}

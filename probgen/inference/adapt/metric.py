@@ -10,7 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from probgen.inference.adapt.directions import Directions
+from probgen.inference.adapt.directions import Directions, direction_rows
+from probgen.inference.adapt.settings import DENSE, Settings
+from probgen.inference.memory import padded
+from probgen.inference.snapshot import Fields, refuse
 
 __all__ = ["Metric"]
 
@@ -80,6 +83,27 @@ class Metric:
             self._eigenvalues = learnt["eigenvalues"][chain, :rank].copy()
         if "factor" in learnt and learnt["factor"][chain, 0, 0] > 0:
             self._factor = learnt["factor"][chain].copy()
+
+    def fields(self, settings: Settings) -> Fields:
+        """All of it, for a chain's state; shapes follow from the settings alone."""
+        dim = len(self.scale)
+        rows = direction_rows(settings, dim)
+        fields = {
+            "scale": self.scale,
+            "directions": padded(self._directions, rows),
+            "eigenvalues": padded(self._eigenvalues, rows),
+        }
+        if settings.metric == DENSE:
+            factor = np.zeros((dim, dim)) if self._factor is None else self._factor
+            fields["factor"] = factor
+        return {name: value.copy() for name, value in fields.items()}
+
+    def take(self, fields: Fields) -> None:
+        """Take it from there; raises `OptionError` for a scale that is not positive."""
+        if not (fields["scale"] > 0).all():
+            refuse("scale", "it is not positive")
+        names = ("scale", "directions", "eigenvalues", "factor")
+        self.restore({name: fields[name][None] for name in names if name in fields}, 0)
 
     def _stretched(self, x: np.ndarray) -> np.ndarray:
         if not len(self._directions):

@@ -98,14 +98,13 @@ class Learnt(ctypes.Structure):
 
 
 class Output(ctypes.Structure):
-    """Where a chain writes its draws and statistics."""
+    """Where a chain writes, from the first row on, what it draws in one go."""
 
     _fields_ = (
         ("draws", ctypes.c_void_p),
         ("stats", ctypes.c_void_p),
         ("warmup_draws", ctypes.c_void_p),
         ("warmup_stats", ctypes.c_void_p),
-        ("learnt", Learnt),
     )
 
 

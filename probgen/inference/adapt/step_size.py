@@ -10,12 +10,16 @@ import math
 import numpy as np
 
 from probgen.inference.adapt.settings import Settings
+from probgen.inference.memory import numbers_of, set_numbers
 from probgen.inference.phase_space import Hamiltonian, Point, energy_of
+from probgen.inference.snapshot import Fields
 
-__all__ = ["DualAveraging", "first_step_size"]
+__all__ = ["AVERAGED", "DualAveraging", "first_step_size"]
 
 SMALLEST, LARGEST = 1e-10, 1e7
 FEW_UPDATES, LEARNT_UPDATES = 10, 100
+AVERAGED = ("centre", "log_step", "average", "first", "error", "count")
+"""The numbers of a `DualAveraging`."""
 
 
 class DualAveraging:
@@ -23,6 +27,8 @@ class DualAveraging:
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self.centre = self.log_step = self.average = self.first = self.error = 0.0
+        self.count = 0
 
     def start(self, step: float, learnt: bool = False) -> None:
         """Start from a first guess, soon left for larger steps, or from a step `learnt`.
@@ -43,6 +49,14 @@ class DualAveraging:
         self.log_step = min(max(self.log_step, math.log(SMALLEST)), math.log(LARGEST))
         weight = self.count**-settings.forgetting
         self.average = weight * self.log_step + (1 - weight) * self.average
+
+    def fields(self) -> Fields:
+        """All of it, for a chain's state."""
+        return numbers_of(self, AVERAGED, "averaging_")
+
+    def restore(self, fields: Fields) -> None:
+        """Take it from there."""
+        set_numbers(self, AVERAGED, fields, "averaging_")
 
     @property
     def step(self) -> float:

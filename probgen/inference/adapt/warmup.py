@@ -10,9 +10,13 @@ import numpy as np
 
 from probgen.inference.adapt.directions import find_directions
 from probgen.inference.adapt.settings import DENSE, Settings
+from probgen.inference.memory import numbers_of, padded, set_numbers
 from probgen.inference.phase_space import Hamiltonian, Point
+from probgen.inference.snapshot import Fields
 
 __all__ = ["Warmup"]
+
+_NUMBERS = ("next", "depth", "fewer")
 
 
 class Warmup:
@@ -61,6 +65,28 @@ class Warmup:
         drift = _drift(np.array(self.positions[-count:]))
         mixing = 0 if early else 2 if drift < settings.drift_two else drift < settings.drift_one
         self.fewer = int(mixing)
+
+    def fields(self) -> Fields:
+        """All of it, for a chain's state."""
+        dim = self.system.metric.scale.size
+        past = {
+            f"history_{name}": padded(
+                np.array(getattr(self, name)).reshape(-1, dim), self.capacity
+            )
+            for name in ("positions", "gradients")
+        }
+        return {
+            **numbers_of(self, _NUMBERS, "warmup_"),
+            "history_count": np.array(len(self.positions)),
+            **past,
+        }
+
+    def restore(self, fields: Fields) -> None:
+        """Take it from there."""
+        set_numbers(self, _NUMBERS, fields, "warmup_")
+        count = int(fields["history_count"])
+        self.positions = list(fields["history_positions"][:count])
+        self.gradients = list(fields["history_gradients"][:count])
 
     def _full(self, done: int) -> bool:
         return self.fewer == 0 or done >= self.last or done % self.settings.full_every == 0

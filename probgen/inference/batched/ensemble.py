@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from probgen.inference.batched.ledger import Ledger
+
 __all__ = ["Ensemble"]
 
 
@@ -19,6 +21,14 @@ class Ensemble:
     position: torch.Tensor
     gradient: torch.Tensor
     log_density: torch.Tensor
+
+    def visit(self, ledger: Ledger) -> Ensemble:
+        """Note it, or the one that was noted."""
+        return Ensemble(
+            ledger.rows("position", self.position),
+            ledger.rows("gradient", self.gradient),
+            ledger.rows("log_density", self.log_density),
+        )
 
     def where(self, chosen: torch.Tensor, other: Ensemble) -> Ensemble:
         """This ensemble for the chains in `chosen` (chain,), `other` for the rest."""

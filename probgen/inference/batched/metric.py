@@ -15,6 +15,8 @@ import torch
 from probgen.inference.adapt.directions import find_directions
 from probgen.inference.adapt.settings import Settings, make_settings
 from probgen.inference.batched.ensemble import Ensemble
+from probgen.inference.batched.ledger import Ledger
+from probgen.inference.snapshot import refuse
 
 __all__ = ["Metric", "Spread", "first_metric"]
 
@@ -40,6 +42,20 @@ class Metric:
     def diagonal(cls, scale: torch.Tensor) -> Metric:
         """Without directions."""
         return cls(scale, scale.new_zeros((0, len(scale))), scale.new_zeros(0))
+
+    def visit(self, ledger: Ledger, most: int) -> Metric:
+        """Note it, or the one that was noted; there is room for `most` directions."""
+        scale, rank = self.scale, _Number(len(self.longer))
+        ledger.numbers(rank, ("value",), "metric_rank_")
+        if not 0 <= rank.value <= most:
+            refuse("metric_rank_value", f"it is not from 0 to {most}")
+        room, longer = scale.new_zeros((most, len(scale))), scale.new_zeros(most)
+        room[: len(self.longer)], longer[: len(self.longer)] = self.directions, self.longer
+        return Metric(
+            ledger.shared("scale", scale, scale),
+            ledger.shared("directions", room, room)[: rank.value],
+            ledger.shared("longer", longer, longer)[: rank.value],
+        )
 
     def velocity(self, momentum: torch.Tensor) -> torch.Tensor:
         """Rates of change of positions (chain, dim) under whitened momenta."""
@@ -74,6 +90,31 @@ class Spread:
         self._settings: Settings = make_settings("low_rank", dim=dim, max_directions=directions)
         self._recent: list[Ensemble] = []
 
+    def visit(self, ledger: Ledger, like: Ensemble) -> None:
+        """Note it, or take it back; `like` is where chains are."""
+        ledger.numbers(self, ("count",), "spread_")
+        self._positions.visit(ledger, "spread_positions_", like.position[0])
+        self._gradients.visit(ledger, "spread_gradients_", like.position[0])
+        if not self._settings.max_directions:
+            return
+        chains, dim = like.position.shape
+        seen = _Number(len(self._recent))
+        ledger.numbers(seen, ("value",), "spread_recent_")
+        past = []
+        for name in ("position", "gradient"):
+            room = like.position.new_zeros((chains, self._most(chains), dim))
+            for age, ensemble in enumerate(self._recent):
+                room[:, age] = getattr(ensemble, name)
+            past.append(ledger.rows(f"spread_recent_{name}", room))
+        self._recent = [  # the log densities there are not looked at
+            Ensemble(past[0][:, age], past[1][:, age], like.log_density)
+            for age in range(min(seen.value, self._most(chains)))
+        ]
+
+    @staticmethod
+    def _most(chains: int) -> int:
+        return max(1, -(-MOST_DRAWS // chains))
+
     def update(self, ensemble: Ensemble) -> None:
         """Add where all chains are."""
         chains = len(ensemble.position)
@@ -81,8 +122,7 @@ class Spread:
         self._positions.update(ensemble.position)
         self._gradients.update(ensemble.gradient)
         if self._settings.max_directions:
-            most = max(1, -(-MOST_DRAWS // chains))
-            self._recent = [*self._recent, ensemble][-most:]
+            self._recent = [*self._recent, ensemble][-self._most(chains) :]
 
     def metric(self, by_gradient: bool) -> Metric:
         """The metric of what was seen; its diagonal balanced with gradients, or the draws' own."""
@@ -125,6 +165,11 @@ def first_metric(start: Ensemble) -> Metric:
     return spread.metric(by_gradient=True)
 
 
+@dataclass
+class _Number:
+    value: int
+
+
 class _Moments:
     """Means and sums of squares by the update of Chan, Golub & LeVeque (1983)."""
 
@@ -132,6 +177,13 @@ class _Moments:
         self.count = 0
         self.mean: torch.Tensor | float = 0.0
         self.squares: torch.Tensor | float = 0.0
+
+    def visit(self, ledger: Ledger, name: str, like: torch.Tensor) -> None:
+        ledger.numbers(self, ("count",), name)
+        mean = ledger.shared(name + "mean", self.mean, like)
+        squares = ledger.shared(name + "squares", self.squares, like)
+        if ledger.loading:
+            self.mean, self.squares = mean, squares
 
     def update(self, rows: torch.Tensor) -> None:
         count, mean = len(rows), rows.mean(0)

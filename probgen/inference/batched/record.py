@@ -1,13 +1,19 @@
-"""Rows that chains in lockstep write, and how they become `Draws`."""
+"""Rows that chains in lockstep write, the pieces they hand over, and how they become `Draws`."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+import torch
 
 from probgen.inference.batched.transition import Transition
 from probgen.inference.method import Draws, Plan, Progress
+from probgen.inference.notes import Seen, notes_of, seen_of
+from probgen.inference.pieces import Stretch, Stretches, columns_of, draws_before
+from probgen.inference.snapshot import seconds_of
+from probgen.results.store.state import KernelState, Piece
 
 __all__ = ["Record"]
 
@@ -23,79 +29,144 @@ _STATISTICS: dict[str, type] = {
 }
 
 
-class _Rows:
-    """Draws and statistics of one phase, allocated at once."""
-
-    def __init__(self, chains: int, rows: int, dim: int) -> None:
-        self.draws = np.empty((chains, rows, dim))
-        self.stats: dict[str, np.ndarray] = {
-            name: np.empty((chains, rows), dtype=kind) for name, kind in _STATISTICS.items()
-        }
-
-    def write(self, row: int, result: Transition, step: float, length: float) -> None:
-        values: dict[str, Any] = {
-            "lp": result.ensemble.log_density,
-            "energy": result.energy,
-            "n_steps": result.steps,
-            "acceptance_rate": result.acceptance,
-            "energy_error": result.energy_error,
-            "diverging": result.diverging,
-        }
-        self.draws[:, row] = result.ensemble.position.numpy(force=True)
-        for name, value in values.items():
-            self.stats[name][:, row] = value.numpy(force=True)
-        self.stats["step_size"][:, row] = step
-        self.stats["trajectory_length"][:, row] = length
-
-
 class Record:
     """What a run has done so far."""
 
     def __init__(self, plan: Plan, dim: int) -> None:
-        """Room for the draws that `plan` keeps."""
-        self.plan = plan
-        self.drawn = _Rows(plan.chains, plan.draws, dim)
-        self.warm = _Rows(plan.chains, plan.warmup, dim) if plan.keep_warmup else None
-        self.iterations = self.gradients = self.gradients_warmup = 0
-        self.divergences = np.zeros(plan.chains, dtype=np.int64)
+        """Nothing, or what was done when `plan.state` was taken."""
+        self.plan, self.dim = plan, dim
+        self.state = plan.state
+        """Where the latest piece ended."""
+        self._before = seconds_of(plan.state) if plan.state else 0.0
+        self._rewind()
+        self._began = time.perf_counter()
+        self._stretches = Stretches(plan, dim, len(_STATISTICS))
+        self._stretch: Stretch | None = None
+        self._rows = {True: 0, False: 0}
+        self._seen = Seen()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, with that before a break."""
+        return self._before + time.perf_counter() - self._began
+
+    @property
+    def counters(self) -> dict[str, np.ndarray]:
+        """Totals so far, as a state holds them."""
+        chains = self.plan.chains
+        return {
+            "divergences": self.divergences.copy(),
+            "gradients": self.gradients.copy(),
+            "gradients_warmup": self.gradients_warmup.copy(),
+            "seconds": np.full(chains, self.seconds),
+            "seconds_warmup": np.full(chains, self.seconds_warmup),
+        }
+
+    def interrupt(self) -> None:
+        """Forget what was done since the latest piece; keep all when there are none."""
+        if self.plan.keep is not None:
+            self._rewind()
+
+    def _rewind(self) -> None:
+        counters: Mapping[str, np.ndarray] = self.state.counters if self.state else {}
+        none = np.zeros(self.plan.chains, dtype=np.int64)
+        self.divergences = counters.get("divergences", none).copy()
+        self.gradients = counters.get("gradients", none).copy()
+        self.gradients_warmup = counters.get("gradients_warmup", none).copy()
+        self.iterations = self.state.iteration if self.state else 0
+        self.seconds_warmup = float(np.max(counters.get("seconds_warmup", 0.0)))
+
+    def stretches(self) -> Iterator[Stretch]:
+        """What is to be done, piece by piece."""
+        while (stretch := self._stretches.following()) is not None:
+            self._stretch, self._rows = stretch, {True: 0, False: 0}
+            started = time.perf_counter()
+            yield stretch
+            seconds = time.perf_counter() - started
+            # All chains move together: one transition takes as long as that of all of them.
+            self._stretches.note(seconds / self._stretches.rounds, stretch.count)
 
     def write(self, result: Transition, step: float, length: float) -> None:
         """Note a transition of all chains."""
-        i, plan = self.iterations, self.plan
-        steps = int(result.steps.sum())
+        plan, stretch = self.plan, self._stretch
+        assert stretch is not None
+        warm = self.iterations < plan.warmup
+        steps = result.steps.numpy(force=True)
         self.gradients += steps
-        if i < plan.warmup:
+        self.iterations += 1
+        if warm:
             self.gradients_warmup += steps
-            if self.warm is not None:
-                self.warm.write(i, result, step, length)
+            self.seconds_warmup = self.seconds
         else:
             self.divergences += result.diverging.numpy(force=True)
-            if (i - plan.warmup + 1) % plan.thin == 0:
-                self.drawn.write((i - plan.warmup) // plan.thin, result, step, length)
-        self.iterations = i + 1
+        draws = stretch.warmup_draws if warm else stretch.draws
+        stats = stretch.warmup_stats if warm else stretch.stats
+        kept = warm or (self.iterations - plan.warmup) % plan.thin == 0
+        if not kept or draws is None or stats is None or draws.shape[1] == 0:
+            return
+        row = self._rows[warm]
+        self._rows[warm] += 1
+        draws[:, row] = result.ensemble.position.numpy(force=True)
+        values: tuple[torch.Tensor | float, ...] = (
+            result.ensemble.log_density, result.energy, step, result.steps, result.acceptance,
+            result.energy_error, result.diverging, length,
+        )  # fmt: skip
+        for column, value in enumerate(values):
+            numbers = value.numpy(force=True) if isinstance(value, torch.Tensor) else value
+            stats[:, row, column] = numbers
+
+    def deliver(self, stretch: Stretch, state: KernelState) -> None:
+        """Hand a finished stretch to `Plan.keep`."""
+        plan = self.plan
+        if plan.keep is None or stretch.count == 0:
+            return
+        warm = stretch.first < plan.warmup
+        first = stretch.first if warm else draws_before(plan, stretch.first)
+        draws, stats = stretch.rows
+        columns = columns_of(stats, kinds=_STATISTICS)
+        if not warm:
+            self._seen.add(draws, columns)
+        plan.keep(Piece(first, warm, draws, columns, state))
+        self.state = state
+        self._stretches.give_back(stretch)
 
     @property
     def kept(self) -> int:
-        """Draws that every chain has finished."""
-        return max(0, self.iterations - self.plan.warmup) // self.plan.thin
+        """Draws that every chain has finished, and that are handed back or were handed over."""
+        stretch, plan = self._stretch, self.plan
+        if plan.keep is not None:
+            return draws_before(plan, self.state.iteration if self.state else 0)
+        before = draws_before(plan, stretch.first) if stretch else 0
+        return draws_before(plan, self.iterations) - before
 
     def progress(self) -> Progress:
         """How far the chains are."""
         chains, plan = self.plan.chains, self.plan
         return Progress(
             iterations=(self.iterations,) * chains,
-            total=plan.warmup + plan.draws * plan.thin,
+            total=self._stretches.total,
             warmup=plan.warmup,
             divergences=tuple(int(count) for count in self.divergences),
-            gradients=(self.gradients // chains,) * chains,
+            gradients=tuple(int(count) for count in self.gradients),
         )
 
     def draws(self) -> Draws:
-        """All finished draws, without summary."""
+        """All finished draws that were not handed over, without summary."""
+        plan, stretch = self.plan, self._stretch
+        if plan.keep is not None or stretch is None:
+            columns = np.empty((plan.chains, 0, len(_STATISTICS)))
+            return Draws(
+                np.empty((plan.chains, 0, self.dim)), columns_of(columns, kinds=_STATISTICS)
+            )
         kept = self.kept
         result = Draws(
-            self.drawn.draws[:, :kept], {n: s[:, :kept] for n, s in self.drawn.stats.items()}
+            stretch.draws[:, :kept], columns_of(stretch.stats[:, :kept], kinds=_STATISTICS)
         )
-        if self.warm is not None:
-            result.warmup_unconstrained, result.warmup_stats = self.warm.draws, self.warm.stats
+        if stretch.warmup_draws is not None and stretch.warmup_stats is not None:
+            result.warmup_unconstrained = stretch.warmup_draws
+            result.warmup_stats = columns_of(stretch.warmup_stats, kinds=_STATISTICS)
         return result
+
+    def notes(self, result: Draws, names: list[str]) -> list[str]:
+        """On all draws, handed back or handed over."""
+        return notes_of(seen_of(result) if self.plan.keep is None else self._seen, names)

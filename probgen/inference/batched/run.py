@@ -14,13 +14,16 @@ from probgen.errors import InitialisationError
 from probgen.inference.batched.ensemble import Ensemble
 from probgen.inference.batched.leapfrog import Leapfrog, leapfrog_of
 from probgen.inference.batched.learnt import checked, rows_of
+from probgen.inference.batched.ledger import Ledger
+from probgen.inference.batched.metric import Metric
 from probgen.inference.batched.record import Record
 from probgen.inference.batched.trajectory_length import halton
 from probgen.inference.batched.transition import transition
-from probgen.inference.batched.warmup import Warmup, first_tuning
+from probgen.inference.batched.warmup import Tuning, Warmup, first_tuning
 from probgen.inference.chains import check_plan
 from probgen.inference.method import DensityLike, Draws, Plan
-from probgen.inference.notes import notes_on
+from probgen.inference.snapshot import arrays_of
+from probgen.results.store.state import KernelState
 from probgen.targets.batch import batch_of
 
 __all__ = ["run"]
@@ -57,26 +60,35 @@ class _Run:
         device = leapfrog.batch.device
         self.generator = torch.Generator(device).manual_seed(_torch_seed(plan.seed))
         self.runs = 1 if learnt is None else int(learnt["runs"].max()) + 1
-        self.ensemble = _start(leapfrog, plan)
-        self.tuning = first_tuning(method, leapfrog, self.ensemble, self.generator, learnt)
+        if plan.state is None:
+            self.ensemble = _start(leapfrog, plan)
+            self.tuning = first_tuning(method, leapfrog, self.ensemble, self.generator, learnt)
+        else:
+            self.ensemble = _nowhere(plan, record.dim, device)
+            self.tuning = Tuning(Metric.diagonal(self.ensemble.position[0] + 1), 1.0, 1.0)
         self.warmup = Warmup(method, plan.warmup, self.tuning, learnt is not None)
+        if plan.state is not None:
+            ledger = Ledger(plan.chains, arrays_of(plan.state))
+            self._visit(ledger)
+            ledger.finish()
 
     def draws(self, names: list[str]) -> Draws:
         """Make all transitions; hand back what was finished when interrupted."""
         plan, record, interrupted = self.plan, self.record, False
-        started = shown = time.perf_counter()
-        seconds_warmup = 0.0
+        shown = time.perf_counter()
         try:
-            for i in range(plan.warmup + plan.draws * plan.thin):
-                self._step(i)
-                now = time.perf_counter()
-                if i < plan.warmup:
-                    seconds_warmup = now - started
-                if plan.progress and now - shown > PROGRESS_SECONDS:
-                    shown = now
-                    plan.progress(record.progress())
+            for stretch in record.stretches():
+                for i in range(stretch.first, stretch.end):
+                    self._step(i)
+                    now = time.perf_counter()
+                    if plan.progress and now - shown > PROGRESS_SECONDS:
+                        shown = now
+                        plan.progress(record.progress())
+                if plan.keep is not None:
+                    record.deliver(stretch, self.state())
         except KeyboardInterrupt:
             interrupted = True
+            record.interrupt()
         if plan.progress:
             plan.progress(record.progress())
         if interrupted and record.kept == 0:
@@ -85,12 +97,29 @@ class _Run:
         result.adaptation = self._adaptation(result)
         result.summary = {
             **self._summary(),
-            "seconds_warmup": seconds_warmup,
-            "seconds_sampling": time.perf_counter() - started - seconds_warmup,
+            "seconds_warmup": record.seconds_warmup,
+            "seconds_sampling": record.seconds - record.seconds_warmup,
             "interrupted": interrupted,
-            "notes": notes_on(result, names),
+            "notes": record.notes(result, names),
         }
         return result
+
+    def state(self) -> KernelState:
+        """All that the next transition depends on."""
+        ledger = Ledger(self.plan.chains)
+        self._visit(ledger)
+        arrays = ledger.arrays
+        position, rng = arrays.pop("position"), arrays.pop("rng")
+        return KernelState(self.record.iterations, position, rng, arrays, self.record.counters)
+
+    def _visit(self, ledger: Ledger) -> None:
+        self.ensemble = self.ensemble.visit(ledger)
+        words = ledger.words("rng", self.generator.get_state().numpy())
+        if ledger.loading:
+            self.generator.set_state(torch.from_numpy(words))
+        self.tuning.visit(ledger)
+        if self.record.iterations < self.plan.warmup:
+            self.warmup.visit(ledger, self.ensemble)
 
     def _step(self, i: int) -> None:
         method, tuning = self.method, self.tuning
@@ -109,8 +138,10 @@ class _Run:
             self.warmup.update(i, start, result, share)
 
     def _adaptation(self, result: Draws) -> dict[str, np.ndarray]:
-        tuning, drawn = self.tuning, result.unconstrained
+        tuning, drawn, state = self.tuning, result.unconstrained, self.record.state
         last = drawn[:, -1].copy() if drawn.shape[1] else self.ensemble.position.numpy(force=True)
+        if self.plan.keep is not None and state is not None:
+            last = state.position.copy()
         return rows_of(last, tuning.metric, tuning.step, tuning.length, self.runs)
 
     def _summary(self) -> dict[str, Any]:
@@ -118,8 +149,9 @@ class _Run:
         return {
             "engine": batch.engine,
             "device": str(batch.device),
-            "gradient_evaluations_warmup": record.gradients_warmup,
-            "gradient_evaluations": record.gradients - record.gradients_warmup,
+            "gradient_evaluations_warmup": int(record.gradients_warmup.sum()),
+            "gradient_evaluations": int((record.gradients - record.gradients_warmup).sum()),
+            "divergences": int(record.divergences.sum()),
             "step_size": [self.tuning.step] * self.plan.chains,
             "trajectory_length": self.tuning.length,
             "metric_directions": len(self.tuning.metric.longer),
@@ -136,6 +168,12 @@ def _start(leapfrog: Leapfrog, plan: Plan) -> Ensemble:
             "is not finite. Give other starting values (init), or run `check` on the model."
         )
     return ensemble
+
+
+def _nowhere(plan: Plan, dim: int, device: torch.device) -> Ensemble:
+    """Room for an ensemble that is taken from a state."""
+    zeros = torch.zeros((plan.chains, dim), dtype=torch.float64, device=device)
+    return Ensemble(zeros, zeros, zeros[:, 0])
 
 
 def _torch_seed(seed: int) -> int:

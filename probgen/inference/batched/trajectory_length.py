@@ -13,6 +13,7 @@ import math
 import torch
 
 from probgen.inference.batched.ensemble import Ensemble
+from probgen.inference.batched.ledger import Ledger
 from probgen.inference.batched.metric import Metric
 from probgen.inference.batched.transition import Transition
 
@@ -62,6 +63,10 @@ class TrajectoryLength:
         self.log_length = math.log(length)
         self.average = self.log_length
         self._square, self._count = 0.0, 0
+
+    def visit(self, ledger: Ledger) -> None:
+        """Note it, or take it back."""
+        ledger.numbers(self, ("log_length", "average", "_square", "_count"), "length_")
 
     @property
     def length(self) -> float:

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from probgen.inference.adapt.settings import make_settings
-from probgen.inference.adapt.step_size import DualAveraging
+from probgen.inference.adapt.step_size import AVERAGED, DualAveraging
 from probgen.inference.batched.ensemble import Ensemble
 from probgen.inference.batched.leapfrog import Leapfrog
 from probgen.inference.batched.learnt import restored_metric
+from probgen.inference.batched.ledger import Ledger
 from probgen.inference.batched.metric import Metric, Spread, first_metric
 from probgen.inference.batched.trajectory_length import (
     TrajectoryLength,
@@ -51,6 +52,11 @@ class Tuning:
     step: float
     length: float
 
+    def visit(self, ledger: Ledger) -> None:
+        """Note it, or take it back."""
+        self.metric = self.metric.visit(ledger, min(MOST_DIRECTIONS, len(self.metric.scale)))
+        ledger.numbers(self, ("step", "length"))
+
     def steps(self, iteration: int, jitter: float, most: int) -> int:
         """Leapfrog steps of transition `iteration`, the same for all chains."""
         share = 1 - jitter + jitter * halton(iteration + 1)
@@ -71,6 +77,17 @@ class Warmup:
         self._length = TrajectoryLength(tuning.length)
         self._averaging = DualAveraging(make_settings("diag"))
         self._averaging.start(tuning.step, learnt)
+
+    def visit(self, ledger: Ledger, ensemble: Ensemble) -> None:
+        """Note it, or take it back; `ensemble` is where the chains are."""
+        ledger.numbers(self, ("_directions",), "warmup_")
+        acceptance = torch.as_tensor(self._acceptance).to(ensemble.log_density)
+        acceptance = ledger.rows("acceptance", acceptance.expand(ensemble.log_density.shape))
+        if ledger.loading:
+            self._acceptance, self._spread = acceptance, self._seen()
+        self._spread.visit(ledger, ensemble)
+        self._length.visit(ledger)
+        ledger.numbers(self._averaging, AVERAGED, "averaging_")
 
     def most_steps(self, i: int) -> int:
         """Leapfrog steps allowed in transition `i`."""
@@ -128,13 +145,13 @@ def first_tuning(
         step, length = (float(learnt[n].mean()) for n in ("step_size", "trajectory_length"))
         return Tuning(
             restored_metric(learnt, start.position),
-            method.step_size or step,
-            method.trajectory_length or length,
+            float(method.step_size or step),
+            float(method.trajectory_length or length),
         )
-    tuning = Tuning(first_metric(start), method.step_size or 1.0, 1.0)
+    tuning = Tuning(first_metric(start), float(method.step_size or 1.0), 1.0)
     if method.step_size is None:
         tuning.step = first_step(leapfrog, start, tuning.metric, generator, method)
-    tuning.length = method.trajectory_length or max(1.0, tuning.step)
+    tuning.length = float(method.trajectory_length or max(1.0, tuning.step))
     return tuning
 
 

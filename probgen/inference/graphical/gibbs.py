@@ -87,12 +87,15 @@ class Gibbs:
         started = time.perf_counter()
         notes: list[str] = []
         sweeps, reducible = self._sweeps(factors, notes)
-        states = starting_states(factors, plan.chains, plan.seed)
-        states = np.ascontiguousarray(states, dtype=sweeps.state_type)
+        if plan.state is None:
+            states = starting_states(factors, plan.chains, plan.seed)
+            states = np.ascontiguousarray(states, dtype=sweeps.state_type)
+        else:
+            states = np.zeros((len(factors.cards), plan.chains), dtype=sweeps.state_type)
         every = self._kept_sweeps(factors, plan, notes)
-        run = GibbsRun(factors, plan, sweeps, key_of(plan.seed), every)
+        run = GibbsRun(factors, plan, sweeps, key_of(plan.seed), every, self.thin, states)
         built = time.perf_counter() - started
-        result = run.draw(states, self.thin)
+        result = run.draw()
         result.summary.update(
             engine=sweeps.name, seconds_build=built, irreducible=not reducible, notes=notes
         )
@@ -131,7 +134,12 @@ class Gibbs:
         return sweeps, reducible
 
     def _kept_sweeps(self, factors: Factors, plan: GraphPlan, notes: list[str]) -> int:
-        """Sweeps for each draw kept, so that all of them fit into memory."""
+        """Sweeps for each draw kept, so that all of them fit into memory.
+
+        Where draws leave piece by piece, or the run goes on from one that did, all are kept.
+        """
+        if plan.keep is not None or plan.state is not None:
+            return self.thin
         size = plan.chains * plan.draws * len(factors.cards)
         more = max(1, -(-size // MOST_DRAW_BYTES))
         if more > 1:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from probgen.results.marginals import Marginals
+from probgen.results.store.state import KernelState, Piece
 from probgen.targets.factors import Factors
 
 __all__ = ["GraphMethod", "GraphPlan", "GraphResult", "Marginals", "state_offsets"]
@@ -30,6 +31,11 @@ class GraphPlan:
     threads: int = 1
     progress: Callable[[int, int, str], None] | None = None
     """Called from the main thread a few times a second with (done, total, what is going on)."""
+    keep: Callable[[Piece], None] | None = None
+    """As in `probgen.inference.method.Plan`: a piece's `draws` are states (chain, draw, free
+    variable); counts of states so far stand in its state's `adaptation`."""
+    state: KernelState | None = None
+    """As there."""
 
 
 @dataclass

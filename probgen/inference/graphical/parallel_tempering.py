@@ -18,11 +18,13 @@ import numpy as np
 from probgen.errors import OptionError, ProbgenError
 from probgen.inference.graphical.belief_propagation import BeliefPropagation
 from probgen.inference.graphical.method import GraphPlan, GraphResult
+from probgen.inference.graphical.pieces import check_chains
 from probgen.inference.graphical.tempering.base import field_base
 from probgen.inference.graphical.tempering.path import Path
 from probgen.inference.graphical.tempering.pilot import pilot
 from probgen.inference.graphical.tempering.positions import expected_round_trips
 from probgen.inference.graphical.tempering.run import Run, cold_states
+from probgen.inference.graphical.tempering.schedule import first_positions
 from probgen.targets.factors import Factors
 
 __all__ = ["ParallelTempering"]
@@ -84,25 +86,27 @@ class ParallelTempering:
         """Draw from the network as `plan` says; an iteration is `sweeps` sweeps and a swap."""
         started = time.perf_counter()
         path = Path(factors, field_base(factors))
-        first = pilot(path, plan.seed)
-        cold = cold_states(factors, first, plan)
-        _start_at_mode(cold, factors, plan)
+        if plan.state is None:
+            first = pilot(path, plan.seed)
+            cold = cold_states(factors, first, plan)
+            _start_at_mode(cold, factors, plan)
+            positions = first_positions(self, first)
+        else:
+            check_chains(plan.state, plan.chains, len(factors.cards))
+            cold = np.ascontiguousarray(plan.state.position.T, dtype=path.state_type)
+            positions = plan.state.adaptation["level_positions"][0].copy()
         with ThreadPoolExecutor(max(1, plan.threads)) as pool:
             spread = pool.map if plan.threads > 1 else map
-            run = Run(self, path, first, cold, plan, spread)
-            ready = time.perf_counter()
-            run.warm_up()
-            warm = time.perf_counter()
-            run.sample()
+            run = Run(self, path, plan, positions, cold, spread)
+            run.seconds["pilot"] += time.perf_counter() - started
+            run.work()
         return GraphResult(
             marginals=run.counts.marginals(),
-            states=run.draws[:, : run.done],
-            stats={"log_joint": run.log_joint[:, : run.done]},
+            states=run.draws if plan.keep is None else None,
+            stats=run.stats() if plan.keep is None else {},
             summary={
                 "engine": path.engine,
-                "seconds_pilot": ready - started,
-                "seconds_warmup": warm - ready,
-                "seconds_sampling": time.perf_counter() - warm,
+                **{f"seconds_{name}": value for name, value in run.seconds.items()},
                 "variable_updates": run.updates,
                 "interrupted": run.interrupted,
             }

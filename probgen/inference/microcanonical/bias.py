@@ -33,7 +33,7 @@ def notes_on_bias(result: Draws, integrator: str, target: float | None) -> list[
 
     `target` is the variance aimed at, None where the step size was given.
     """
-    if result.unconstrained.shape[1] == 0:
+    if result.summary["gradient_evaluations"] == 0:
         return []
     measured = float(np.mean(result.summary["energy_error_variance"]))
     aimed = "" if target is None else f" (aimed at: {target:.2g})"

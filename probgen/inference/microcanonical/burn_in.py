@@ -24,12 +24,13 @@ ACCEPT = 0.8
 class BurnIn:
     """NUTS with a step size that it adapts as it goes."""
 
-    def __init__(
-        self, settings: Settings, system: Hamiltonian, start: Point, rng: np.random.Generator
-    ):
+    def __init__(self, settings: Settings, system: Hamiltonian, rng: np.random.Generator):
         self.settings, self.system, self.rng = settings, system, rng
         self.averaging = DualAveraging(settings)
-        self.averaging.start(first_step_size(system, start, rng, ACCEPT))
+
+    def start(self, point: Point) -> None:
+        """Find a first step size."""
+        self.averaging.start(first_step_size(self.system, point, self.rng, ACCEPT))
 
     @property
     def step(self) -> float:

@@ -10,9 +10,13 @@ from __future__ import annotations
 import math
 
 from probgen.inference.adapt.step_size import FEW_UPDATES, LARGEST, SMALLEST
+from probgen.inference.memory import numbers_of, set_numbers
 from probgen.inference.microcanonical.settings import MicrocanonicalSettings
+from probgen.inference.snapshot import Fields
 
 __all__ = ["EnergySearch"]
+
+_NUMBERS = ("keep", "step", "largest", "total", "weights", "settled")
 
 TRUST = 1.5
 """Spread of the trusted errors, in factors of e of the step size."""
@@ -29,6 +33,14 @@ class EnergySearch:
         self.step, self.largest = step, LARGEST
         self.total = self.weights = 0.0
         self.settled = False
+
+    def fields(self) -> Fields:
+        """All of it, for a chain's state."""
+        return numbers_of(self, _NUMBERS, "search_")
+
+    def restore(self, fields: Fields) -> None:
+        """Take it from there."""
+        set_numbers(self, _NUMBERS, fields, "search_")
 
     def exceeds(self, change: float) -> bool:
         """Whether one step's energy error is larger than what is aimed at."""

@@ -26,12 +26,14 @@ _FOREIGN = ("energy", "tree_depth", "reached_max_depth")
 """Statistics of Hamiltonian trajectories; isokinetic ones have no energy but its changes."""
 
 
-def run(method: Any, density: DensityLike, plan: Plan, **values: Any) -> Draws:
+def run(
+    method: Any, density: DensityLike, plan: Plan, hidden: tuple[str, ...] = (), **values: Any
+) -> Draws:
     """Sample `density` with the settings of `method` and the algorithm's own `values`.
 
-    Raises `OptionError` or `ModelError` for plans that cannot be carried out,
-    `InitialisationError` for starting points without a finite density, `SamplingError` when no
-    chain ever moves.
+    `hidden` are statistics that it does not have. Raises `OptionError` or `ModelError` for plans
+    that cannot be carried out, `InitialisationError` for starting points without a finite
+    density, `SamplingError` when no chain ever moves.
     """
     check_plan(density, plan)
     settings = make_microcanonical(
@@ -52,12 +54,9 @@ def run(method: Any, density: DensityLike, plan: Plan, **values: Any) -> Draws:
         plan = continued(plan, given, settings, method.name)
         settings.resume = 1
     settings.seed = plan.seed % 2**64
-    chains = Chains(settings, plan)
+    chains = Chains(settings, plan, (*_FOREIGN, *hidden))
     chains.learnt |= tunings.arrays
     result = _run(density, chains, tunings)
-    for name in _FOREIGN:
-        for stats in (result.stats, result.warmup_stats or {}):
-            stats.pop(name, None)
     result.summary["energy_error_variance"] = result.adaptation.pop("energy_error").tolist()
     for name in ("length", "steps"):
         result.summary[name] = result.adaptation[name].tolist()

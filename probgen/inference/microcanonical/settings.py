@@ -82,6 +82,8 @@ class Tunings:
 
 # Lengths in autocorrelation times as in Robnik et al. (2023, 2025).
 _DEFAULTS: dict[str, Any] = {
+    "prior_draws": 5.0,  # a steadier metric: its noise would enter the energy error
+    "prior_directions": 5.0,
     "draws_per_length": 0.5,
     "draws_per_length_warmup": 2.0,
     "most_steps": 1024,

@@ -12,13 +12,18 @@ namespace probgen {
 class BurnIn {
   public:
     BurnIn(const Settings& settings, Hamiltonian& system, Store& store)
-        : nuts_(system, store, settings.max_energy_error, settings.max_tree_depth),
+        : nuts_(settings, system, store),
           averaging_(settings), scratch_(system.point(store)), momentum_(store.vector()),
           system_(system) {}
 
     void start(const Point& current, Rng& rng) {
         step_ = first_step_size(system_, current, scratch_, momentum_, rng, kAccept);
         averaging_.start(step_);
+    }
+
+    void state(Archive& archive) {
+        archive.real("burn_in_step", step_, kSmallestStep, kLargestStep);
+        averaging_.state(archive);
     }
 
     // The draw that follows `done` others.

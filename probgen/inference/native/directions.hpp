@@ -38,6 +38,18 @@ class Directions {
     const double* vector(size_t k) const { return row(basis_, k); }
     double bulk() const { return bulk_; }   // factor on the diagonal's scale
 
+    void state(Archive& archive) {
+        if (most_ == 0) return;
+        size_t rank = values_.size();
+        archive.integer("directions_rank", rank, 0, int64_t(most_));
+        values_.resize(most_);
+        archive.vector("directions_values", values_.data(), most_);
+        values_.resize(rank);
+        archive.matrix("directions_basis", basis_, most_, dim_, n_ * kLanes);
+        archive.real("directions_bulk", bulk_);
+        archive.real("directions_rest", rest_);
+    }
+
     // From the `count` youngest draws, in coordinates scaled by `scale`.
     void find(const History& history, const Moments& moments, size_t count, const double* scale) {
         count_ = count;

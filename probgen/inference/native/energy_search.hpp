@@ -36,6 +36,15 @@ class EnergySearch {
         step_ = std::clamp(std::min(step_, largest_), kSmallestStep, kLargestStep);
     }
 
+    void state(Archive& archive) {
+        archive.real("search_keep", keep_, 0, 1);
+        archive.real("search_step", step_, kSmallestStep, kLargestStep);
+        archive.real("search_largest", largest_);
+        archive.real("search_sum", sum_);
+        archive.real("search_weights", weights_);
+        archive.integer("search_settled", settled_, 0, 1);
+    }
+
     double step() const { return step_; }
 
     // From now on all steps weigh the same: the rare large errors are part of the variance. What

@@ -36,6 +36,12 @@ class Hamiltonian {
         to.log_density = from.log_density;
     }
 
+    void state(Archive& archive, Point& x) const {
+        archive.finite("position", x.position, dim);
+        archive.vector("force", x.force, dim);
+        archive.real("log_density", x.log_density);
+    }
+
     void evaluate(Point& x) {
         x.log_density = density(x.position, gradient_);
         metric.force(gradient_, x.force);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "archive.hpp"
 #include "vector.hpp"
 
 namespace probgen {
@@ -10,7 +11,7 @@ namespace probgen {
 class History {
   public:
     History(size_t dim, size_t capacity, Store& store)
-        : length_(packs_for(dim) * kLanes), capacity_(capacity),
+        : dim_(dim), length_(packs_for(dim) * kLanes), capacity_(capacity),
           positions_(store.block(capacity * length_)),
           gradients_(store.block(capacity * length_)) {}
 
@@ -23,6 +24,13 @@ class History {
 
     size_t count() const { return count_; }
 
+    void state(Archive& archive) {
+        archive.integer("history_next", next_, 0, int64_t(capacity_) - 1);
+        archive.integer("history_count", count_, 0, int64_t(capacity_));
+        archive.matrix("history_positions", positions_, capacity_, dim_, length_);
+        archive.matrix("history_gradients", gradients_, capacity_, dim_, length_);
+    }
+
     // By age: 0 is the youngest.
     const double* position(size_t age) const { return positions_ + slot(age) * length_; }
     const double* gradient(size_t age) const { return gradients_ + slot(age) * length_; }
@@ -32,7 +40,7 @@ class History {
         return age < next_ ? next_ - 1 - age : next_ + capacity_ - 1 - age;
     }
 
-    size_t length_, capacity_, next_ = 0, count_ = 0;
+    size_t dim_, length_, capacity_, next_ = 0, count_ = 0;
     double *positions_, *gradients_;
 };
 

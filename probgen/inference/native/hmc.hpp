@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hamiltonian.hpp"
+#include "settings.hpp"
 #include "transition.hpp"
 
 namespace probgen {
@@ -15,10 +16,10 @@ constexpr int64_t kMaxSteps = 1024;  // of one trajectory, whatever the integrat
 
 class Hmc {
   public:
-    Hmc(Hamiltonian& system, Store& store, double max_energy_error, int64_t steps, double length,
-        double jitter)
-        : system_(system), max_energy_error_(max_energy_error), steps_(steps), length_(length),
-          jitter_(jitter), moving_(system.point(store)), momentum_(store.vector()) {}
+    Hmc(const Settings& settings, Hamiltonian& system, Store& store)
+        : system_(system), max_energy_error_(settings.max_energy_error),
+          steps_(settings.num_steps), length_(settings.trajectory_length),
+          jitter_(settings.jitter), moving_(system.point(store)), momentum_(store.vector()) {}
 
     Transition operator()(Point& current, Rng& rng, double step, const volatile int32_t* stop) {
         Transition result;

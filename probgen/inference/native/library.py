@@ -13,7 +13,8 @@ from pathlib import Path
 
 from probgen.compile.assemble import assemble
 from probgen.compile.build import build
-from probgen.inference.adapt.settings import Output, Report, Settings
+from probgen.inference.adapt.settings import Learnt, Report, Settings
+from probgen.inference.native.handle import declare
 
 __all__ = ["load", "open_library", "source"]
 
@@ -34,20 +35,17 @@ def load() -> ctypes.CDLL:
 def open_library(text: str) -> ctypes.CDLL:
     """Build and load sampler source `text` (`source()`, or a variant of it under test)."""
     library = build(text, "samplers")
-    library.probgen_run_chain.restype = ctypes.c_int32
-    library.probgen_run_chain.argtypes = [
+    declare(library)
+    library.probgen_open.restype = ctypes.c_void_p
+    library.probgen_open.argtypes = [
         ctypes.POINTER(Settings),
         ctypes.c_void_p,
         ctypes.c_void_p,
         ctypes.c_uint64,
-        ctypes.c_void_p,
-        ctypes.POINTER(Output),
+        ctypes.POINTER(Learnt),
         ctypes.POINTER(Report),
-        ctypes.c_void_p,
     ]
-    library.probgen_sizes.restype = ctypes.c_int64
-    library.probgen_sizes.argtypes = [ctypes.c_int32]
-    for which, structure in enumerate((Settings, Output, Report)):
-        if library.probgen_sizes(which) != ctypes.sizeof(structure):
-            raise RuntimeError(f"{structure.__name__} differs between Python and settings.hpp")
+    library.probgen_settings_size.restype = ctypes.c_int64
+    if library.probgen_settings_size() != ctypes.sizeof(Settings):
+        raise RuntimeError("Settings differs between Python and settings.hpp")
     return library

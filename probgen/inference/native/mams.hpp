@@ -57,6 +57,13 @@ class Mams {
 
     void warm(bool warm) { learning_ = warm && settings_.step_size <= 0; }
 
+    void state(Archive& archive, bool warm) {
+        archive.real("phase", phase_, 0, 1);
+        archive.real("energy_error_sum", squares_);
+        archive.real("energy_error_count", counted_);
+        if (warm) averaging_.state(archive);
+    }
+
     void prepare() {}
 
     void learn(const Transition&, bool last) {

@@ -44,6 +44,13 @@ class Mclmc {
 
     void warm(bool warm) { learning_ = warm && settings_.step_size <= 0; }
 
+    void state(Archive& archive, bool warm) {
+        archive.finite("velocity", velocity_, system_.dim);
+        archive.real("energy_error_sum", squares_);
+        archive.real("energy_error_count", counted_);
+        if (warm) search_.state(archive);
+    }
+
     // For the next warm-up draw.
     void prepare() { set_steps(settings_.draws_per_length_warmup, settings_.most_steps_warmup); }
 

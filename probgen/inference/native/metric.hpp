@@ -67,6 +67,14 @@ class Metric {
         return taken;
     }
 
+    void state(Archive& archive) {
+        archive.finite("scale", scale_, dim_, 0);
+        stretch_.state(archive);
+        if (!triangle_) return;
+        archive.integer("dense", full_, 0, 1);
+        triangle_->state(archive);
+    }
+
     // Write the metric into the caller's arrays, or take it from there.
     void keep(const Learnt& out) const {
         std::memcpy(out.scale, scale_, dim_ * sizeof(double));

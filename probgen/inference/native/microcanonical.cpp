@@ -1,17 +1,17 @@
-// One chain of a microcanonical sampler, from its start to its last draw.
+// Chains of the microcanonical samplers: warm-up, draws, and what Python calls to open one.
 #include "burn_in.hpp"
 #include "decoherence.hpp"
 #include "mams.hpp"
 #include "mclmc.hpp"
-#include "outcome.hpp"
+#include "open_chain.hpp"
 #include "warmup.hpp"
 
 namespace probgen {
 
 // A single coordinate has no direction to turn to: a standard normal one is added beside it.
 struct WithAuxiliary {
-    DensityFunction function;
-    const void* context;
+    const DensityFunction function;
+    const void* const context;
 
     static double call(const double* position, double* gradient, const void* self) {
         const auto* inner = static_cast<const WithAuxiliary*>(self);
@@ -21,87 +21,143 @@ struct WithAuxiliary {
     }
 };
 
-template <class Sampler>
-class MicrocanonicalChain {
+// What a chain of more coordinates than were asked for learns, and the caller's part of it.
+class Widened {
   public:
-    MicrocanonicalChain(const MicrocanonicalSettings& settings, Hamiltonian& system,
-                        Sampler& sampler, Store& store, Point& current, Rng& rng,
-                        const Output& out, const Learnt& learnt, Tuning& tuning,
-                        volatile Report* report, const volatile int32_t* stop)
-        : settings_(settings), system_(system), sampler_(sampler), current_(current), rng_(rng),
-          out_(out), learnt_(learnt), tuning_(tuning), report_(report), stop_(stop),
-          warmup_(settings, system, store) {
-        const bool far = !settings.resume && settings.burn_in > 0;
-        if (far) burn_in_ = std::make_unique<BurnIn>(settings, system, store);
+    Widened(const Learnt& asked, size_t dim, size_t wider)
+        : asked_(asked), dim_(dim), wider_(wider), scale_(wider, 1), position_(wider, 0) {
+        std::memcpy(scale_.data(), asked.scale, dim * sizeof(double));
     }
 
-    Outcome run() {
-        started_ = now();
-        const Outcome outcome = warm_up_and_draw();
-        report_->seconds_draws = now() - started_ - report_->seconds_warmup;
-        report_->step_size = *learnt_.step_size = tuning_.step_size;
-        report_->directions = int64_t(system_.metric.rank());
-        std::memcpy(learnt_.position, current_.position, system_.dim * sizeof(double));
-        system_.metric.keep(learnt_);
-        return outcome;
+    // Where the chain reads and writes.
+    Learnt learnt() {
+        if (dim_ == wider_) return asked_;
+        Learnt both = asked_;
+        both.scale = scale_.data();
+        both.position = position_.data();
+        both.rows = 0;
+        return both;
+    }
+
+    void hand_back() const {
+        if (dim_ == wider_) return;
+        std::memcpy(asked_.scale, scale_.data(), dim_ * sizeof(double));
+        std::memcpy(asked_.position, position_.data(), dim_ * sizeof(double));
     }
 
   private:
-    Outcome warm_up_and_draw() {
+    const Learnt asked_;
+    const size_t dim_, wider_;
+    std::vector<double> scale_, position_;
+};
+
+template <class Sampler>
+class MicrocanonicalChain : public OpenChain {
+  public:
+    MicrocanonicalChain(const MicrocanonicalSettings& settings, Density density, uint64_t index,
+                        const Learnt& learnt, Tuning& tuning, volatile Report* report)
+        : OpenChain(settings, report), settings_(settings), tuning_(tuning),
+          dim_(size_t(settings.dim)), wider_(std::max(dim_, size_t(2))),
+          widened_(learnt, dim_, wider_), learnt_(widened_.learnt()),
+          with_auxiliary_{density.function, density.context}, store_(wider_),
+          rng_(settings.seed, index),
+          system_(dim_ == wider_ ? density : Density{WithAuxiliary::call, &with_auxiliary_},
+                  settings_, wider_, store_),
+          sampler_(settings_, system_, store_, tuning_), current_(system_.point(store_)),
+          warmup_(settings_, system_, store_) {
+        const bool far = !settings_.resume && settings_.burn_in > 0;
+        if (far) burn_in_ = std::make_unique<BurnIn>(settings_, system_, store_);
+        if (settings_.resume) {
+            system_.metric.restore(learnt_, store_);
+            tuning_.step_size = *learnt_.step_size;
+        } else {
+            tuning_.length = std::sqrt(double(wider_));
+        }
+        if (settings_.length > 0) tuning_.length = settings_.length;
+    }
+
+    Outcome start(const double* initial) override {
+        std::memcpy(current_.position, initial, dim_ * sizeof(double));
+        system_.evaluate(current_);
+        if (!std::isfinite(current_.log_density) || !all_finite(current_.force, wider_))
+            return kBadStart;
         if (!settings_.resume && settings_.warmup > 0) warmup_.begin(current_);
         if (burn_in_) burn_in_->start(current_, rng_);
-        for (int64_t i = 0; i < settings_.warmup; ++i) {
-            if (i == burn_in()) start(true);
-            const Transition transition = warm_transition(i);
-            if (const Outcome outcome = checked(transition)) return outcome;
-            learn(i + 1, transition);
-            write(out_.warmup_draws, out_.warmup_stats, i, transition);
-            report_->gradients_warmup = system_.density.evaluations;
-            report_->seconds_warmup = now() - started_;
-            report_->iterations = i + 1;
-        }
         if (settings_.warmup == 0) {
-            start(false);
+            start_sampler(false);
             sampler_.learn(Transition(), true);
         }
-        sampler_.warm(false);
         report_->gradients_warmup = system_.density.evaluations;
-        return draw();
+        return kDone;
+    }
+
+    void state(Archive& archive) override {
+        constexpr double kMost = 1e15;  // what is counted in steps fits an integer
+        system_.state(archive, current_);
+        rng_.state(archive);
+        system_.metric.state(archive);
+        archive.real("step_size", tuning_.step_size, 0, kMost);
+        archive.real("length", tuning_.length, 0, kMost);
+        archive.real("steps", tuning_.steps, 0, kMost);
+        archive.real("energy_error", tuning_.energy_error);
+        if (warm()) warmup_.state(archive);
+        // At the end of the burn-in there is neither: the sampler starts with the next transition.
+        if (done_ < burn_in()) burn_in_->state(archive);
+        if (done_ > burn_in() || settings_.warmup == 0) sampler_.state(archive, warm());
+        sampler_.warm(warm());
+        totals(archive, system_.density);
+    }
+
+  private:
+    Outcome transitions(int64_t end, const Output& out, const volatile int32_t* stop) override {
+        for (int64_t row = 0; done_ < end && warm(); ++row) {
+            if (done_ == burn_in()) start_sampler(true);
+            const Transition transition = warm_transition(stop);
+            if (const Outcome outcome = checked(transition, stop)) return outcome;
+            learn(++done_, transition);
+            write(out.warmup_draws, out.warmup_stats, row, transition);
+            after_warm(system_.density);
+            if (!warm()) sampler_.warm(false);
+        }
+        for (int64_t row = 0; done_ < end;) {
+            const Transition transition = sampler_(current_, rng_, stop);
+            if (const Outcome outcome = checked(transition, stop)) return outcome;
+            ++done_;
+            if ((done_ - settings_.warmup) % settings_.thin == 0)
+                write(out.draws, out.stats, row++, transition);
+            after_draw(system_.density, transition.diverging);
+        }
+        return kDone;
+    }
+
+    void keep() override {
+        report_->step_size = *learnt_.step_size = tuning_.step_size;
+        report_->directions = int64_t(system_.metric.rank());
+        std::memcpy(learnt_.position, current_.position, wider_ * sizeof(double));
+        system_.metric.keep(learnt_);
+        widened_.hand_back();
     }
 
     int64_t burn_in() const { return burn_in_ ? settings_.burn_in : 0; }
 
-    void start(bool warm) {
+    void start_sampler(bool warm) {
         if (settings_.step_size > 0) tuning_.step_size = settings_.step_size;
         sampler_.start(current_, rng_);
         sampler_.warm(warm);
     }
 
-    Transition warm_transition(int64_t done) {
-        if (done < burn_in()) {
+    Transition warm_transition(const volatile int32_t* stop) {
+        if (done_ < burn_in()) {
             tuning_.step_size = burn_in_->step();
-            return (*burn_in_)(current_, rng_, warmup_, done, stop_);
+            return (*burn_in_)(current_, rng_, warmup_, done_, stop);
         }
         sampler_.prepare();
-        return sampler_(current_, rng_, stop_);
+        return sampler_(current_, rng_, stop);
     }
 
-    Outcome draw() {
-        for (int64_t i = 0; i < settings_.draws * settings_.thin; ++i) {
-            const Transition transition = sampler_(current_, rng_, stop_);
-            if (const Outcome outcome = checked(transition)) return outcome;
-            if ((i + 1) % settings_.thin == 0)
-                write(out_.draws, out_.stats, i / settings_.thin, transition);
-            if (transition.diverging) report_->divergences = report_->divergences + 1;
-            report_->gradients_draws = system_.density.evaluations - report_->gradients_warmup;
-            report_->iterations = settings_.warmup + i + 1;
-        }
-        return kDone;
-    }
-
-    Outcome checked(const Transition& transition) const {
-        if (transition.stopped || *stop_) return kStopped;
-        return all_finite(current_.position, system_.dim) ? kDone : kRanAway;
+    Outcome checked(const Transition& transition, const volatile int32_t* stop) const {
+        if (transition.stopped || *stop) return kStopped;
+        return all_finite(current_.position, wider_) ? kDone : kRanAway;
     }
 
     void learn(int64_t done, const Transition& transition) {
@@ -124,12 +180,11 @@ class MicrocanonicalChain {
     }
 
     void write(double* draws, double* stats, int64_t row, const Transition& transition) const {
-        const size_t dim = size_t(settings_.dim);
         if (draws)
-            std::memcpy(draws + row * settings_.dim, current_.position, dim * sizeof(double));
+            std::memcpy(draws + row * settings_.dim, current_.position, dim_ * sizeof(double));
         if (!stats) return;
         double added = 0;
-        for (size_t i = dim; i < system_.dim; ++i)
+        for (size_t i = dim_; i < wider_; ++i)
             added += 0.5 * current_.position[i] * current_.position[i];
         double* values = stats + row * kStatistics;
         std::memset(values, 0, kStatistics * sizeof(double));
@@ -143,87 +198,37 @@ class MicrocanonicalChain {
 
     static constexpr size_t kFewest = 20;  // draws from which an autocorrelation time is taken
 
-    const MicrocanonicalSettings& settings_;
-    Hamiltonian& system_;
-    Sampler& sampler_;
-    Point& current_;
-    Rng& rng_;
-    const Output& out_;
-    const Learnt& learnt_;
+    const MicrocanonicalSettings settings_;
     Tuning& tuning_;
-    volatile Report* report_;
-    const volatile int32_t* stop_;
+    const size_t dim_, wider_;
+    Widened widened_;
+    const Learnt learnt_;
+    const WithAuxiliary with_auxiliary_;
+    Store store_;
+    Rng rng_;
+    Hamiltonian system_;
+    Sampler sampler_;
+    Point current_;
     Warmup warmup_;
     std::unique_ptr<BurnIn> burn_in_;
-    double started_ = 0;
 };
-
-// Room for what is learnt of two coordinates, of which the caller has asked for the first.
-struct Pair {
-    double scale[2], position[2];
-
-    Learnt learnt(const Learnt& asked) {
-        scale[0] = asked.scale[0];
-        scale[1] = 1;
-        Learnt both = asked;
-        both.scale = scale;
-        both.position = position;
-        both.rows = 0;
-        return both;
-    }
-
-    void hand_back(const Learnt& asked) const {
-        asked.scale[0] = scale[0];
-        asked.position[0] = position[0];
-    }
-};
-
-template <class Sampler>
-Outcome run_chain(const MicrocanonicalSettings& settings, Density density, size_t dim,
-                  uint64_t index, const double* initial, const Output& out, const Learnt& learnt,
-                  Tuning& tuning, volatile Report* report, const volatile int32_t* stop) {
-    Store store(dim);
-    Rng rng(settings.seed, index);
-    Hamiltonian system(density, settings, dim, store);
-    if (settings.resume) {
-        system.metric.restore(learnt, store);
-        tuning.step_size = *learnt.step_size;
-    } else {
-        tuning.length = std::sqrt(double(dim));
-    }
-    if (settings.length > 0) tuning.length = settings.length;
-    Point start = system.point(store);
-    std::memcpy(start.position, initial, size_t(settings.dim) * sizeof(double));
-    system.evaluate(start);
-    if (!std::isfinite(start.log_density) || !all_finite(start.force, dim)) return kBadStart;
-    Sampler sampler(settings, system, store, tuning);
-    MicrocanonicalChain<Sampler> chain(settings, system, sampler, store, start, rng, out, learnt,
-                                       tuning, report, stop);
-    return chain.run();
-}
 
 }  // namespace probgen
 
-#define PROBGEN_EXPORT extern "C" __attribute__((visibility("default")))
-
-PROBGEN_EXPORT int32_t probgen_run_microcanonical(
+// A chain at no place yet: to be started or loaded. Null when there is no memory for it.
+PROBGEN_EXPORT probgen::OpenChain* probgen_open_microcanonical(
     const probgen::MicrocanonicalSettings* settings, probgen::DensityFunction function,
-    const void* context, uint64_t index, const double* initial, const probgen::Output* out,
-    probgen::Tuning* tuning, volatile probgen::Report* report, const volatile int32_t* stop) {
+    const void* context, uint64_t index, const probgen::Learnt* learnt, probgen::Tuning* tuning,
+    volatile probgen::Report* report) {
     using namespace probgen;
+    const Density density{function, context};
     try {
-        const auto run = settings->adjusted ? run_chain<Mams> : run_chain<Mclmc>;
-        if (settings->dim > 1)
-            return run(*settings, Density{function, context}, size_t(settings->dim), index,
-                       initial, *out, out->learnt, *tuning, report, stop);
-        WithAuxiliary both{function, context};
-        Pair pair;
-        const Outcome outcome = run(*settings, Density{WithAuxiliary::call, &both}, 2, index,
-                                    initial, *out, pair.learnt(out->learnt), *tuning, report, stop);
-        pair.hand_back(out->learnt);
-        return outcome;
+        if (settings->adjusted)
+            return new MicrocanonicalChain<Mams>(*settings, density, index, *learnt, *tuning,
+                                                 report);
+        return new MicrocanonicalChain<Mclmc>(*settings, density, index, *learnt, *tuning, report);
     } catch (const std::bad_alloc&) {
-        return kOutOfMemory;
+        return nullptr;
     }
 }
 
@@ -250,8 +255,5 @@ PROBGEN_EXPORT double probgen_isokinetic(const probgen::MicrocanonicalSettings* 
 
 PROBGEN_EXPORT int64_t probgen_microcanonical_sizes(int32_t which) {
     using namespace probgen;
-    return which == 0   ? sizeof(MicrocanonicalSettings)
-           : which == 1 ? sizeof(Tuning)
-           : which == 2 ? sizeof(Output)
-                        : sizeof(Report);
+    return which == 0 ? sizeof(MicrocanonicalSettings) : sizeof(Tuning);
 }

@@ -12,20 +12,21 @@
 #include <vector>
 
 #include "hamiltonian.hpp"
+#include "settings.hpp"
 #include "transition.hpp"
 
 namespace probgen {
 
 class Nuts {
   public:
-    Nuts(Hamiltonian& system, Store& store, double max_energy_error, int64_t max_depth)
-        : system_(system), n_(system.n), max_energy_error_(max_energy_error),
-          max_depth_(max_depth), proposal_(system.point(store)), sum_(store.vector()) {
+    Nuts(const Settings& settings, Hamiltonian& system, Store& store)
+        : system_(system), n_(system.n), max_energy_error_(settings.max_energy_error),
+          max_depth_(settings.max_tree_depth), proposal_(system.point(store)), sum_(store.vector()) {
         for (int side = 0; side < 2; ++side) {
             ends_[side] = system.point(store);
             momenta_[side] = store.vector();
         }
-        for (int64_t i = 0; i < max_depth + 1; ++i)
+        for (int64_t i = 0; i < max_depth_ + 1; ++i)
             stack_.push_back(Piece{store.vector(), store.vector(), store.vector()});
     }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "archive.hpp"
 #include "vector.hpp"
 
 namespace probgen {
@@ -25,6 +26,8 @@ class Rng {
         uint64_t mixed = splitmix64(state) + 0xda942042e4dd58b5ull * (chain + 1);
         for (uint64_t& word : words_) word = splitmix64(mixed);
     }
+
+    void state(Archive& archive) { archive.words("rng", words_, 4); }
 
     uint64_t bits() {
         const uint64_t result = rotate(words_[0] + words_[3], 23) + words_[0];

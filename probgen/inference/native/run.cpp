@@ -1,7 +1,7 @@
-// One chain, from its start to its last draw; called by Python once per chain and thread.
+// Chains of NUTS and HMC: warm-up, draws, and what Python calls to open one.
 #include "hmc.hpp"
 #include "nuts.hpp"
-#include "outcome.hpp"
+#include "open_chain.hpp"
 #include "settings.hpp"
 #include "step_size.hpp"
 #include "warmup.hpp"
@@ -20,58 +20,71 @@ static void record(double* row, const Transition& transition, double log_density
     row[kReachedMaxDepth] = transition.reached_max_depth;
 }
 
-// One chain's state while it runs.
+// One chain with all that belongs to it.
 template <class Sampler>
-class Chain {
+class Chain : public OpenChain {
   public:
-    Chain(const Settings& settings, Hamiltonian& system, Sampler& sampler, Store& store,
-          Point start, Rng& rng, const Output& out, volatile Report* report,
-          const volatile int32_t* stop)
-        : settings_(settings), system_(system), sampler_(sampler), current_(start), rng_(rng),
-          out_(out), report_(report), stop_(stop), warmup_(settings, system, store),
-          averaging_(settings), scratch_(system.point(store)), momentum_(store.vector()),
-          adapts_(settings.step_size <= 0), step_(settings.step_size) {}
-
-    Outcome run() {
-        const double started = now();
-        const Outcome outcome = warm_up_and_draw(started);
-        report_->seconds_draws = now() - started - report_->seconds_warmup;
-        report_->step_size = step_;
-        report_->directions = int64_t(system_.metric.rank());
-        keep();
-        return outcome;
+    Chain(const Settings& settings, Density density, uint64_t index, const Learnt& learnt,
+          volatile Report* report)
+        : OpenChain(settings, report), settings_(settings), learnt_(learnt),
+          store_(size_t(settings.dim)), rng_(settings.seed, index),
+          system_(density, settings_, size_t(settings.dim), store_),
+          sampler_(settings_, system_, store_), current_(system_.point(store_)),
+          warmup_(settings_, system_, store_), averaging_(settings_),
+          scratch_(system_.point(store_)), momentum_(store_.vector()),
+          adapts_(settings.step_size <= 0), step_(settings.step_size) {
+        if (settings_.resume) system_.metric.restore(learnt_, store_);
     }
 
-  private:
-    Outcome warm_up_and_draw(double started) {
+    Outcome start(const double* initial) override {
+        const size_t dim = system_.dim;
+        std::memcpy(current_.position, initial, dim * sizeof(double));
+        system_.evaluate(current_);
+        if (!std::isfinite(current_.log_density) || !all_finite(current_.force, dim))
+            return kBadStart;
         const bool resume = settings_.resume;
         if (settings_.warmup > 0 && !resume) warmup_.begin(current_);
         if (adapts_) {
-            step_ = resume ? *out_.learnt.step_size
+            step_ = resume ? *learnt_.step_size
                            : first_step_size(system_, current_, scratch_, momentum_, rng_,
                                              settings_.target_accept);
             averaging_.start(step_, resume);
         }
         report_->gradients_warmup = system_.density.evaluations;
-        for (int64_t i = 0; i < settings_.warmup + settings_.draws * settings_.thin; ++i) {
-            const bool warm = i < settings_.warmup;
-            sampler_.limit(warm ? warmup_.depth_limit(i) : settings_.max_tree_depth);
-            const Transition transition = sampler_(current_, rng_, step_, stop_);
-            if (transition.stopped || *stop_) return kStopped;
+        return kDone;
+    }
+
+    void state(Archive& archive) override {
+        system_.state(archive, current_);
+        rng_.state(archive);
+        archive.real("step_size", step_, kSmallestStep, kLargestStep);
+        system_.metric.state(archive);
+        if (warm()) {
+            warmup_.state(archive);
+            averaging_.state(archive);
+        }
+        totals(archive, system_.density);
+    }
+
+  private:
+    Outcome transitions(int64_t end, const Output& out, const volatile int32_t* stop) override {
+        int64_t warm_row = 0, row = 0;
+        while (done_ < end) {
+            const bool warm = this->warm();
+            sampler_.limit(warm ? warmup_.depth_limit(done_) : settings_.max_tree_depth);
+            const Transition transition = sampler_(current_, rng_, step_, stop);
+            if (transition.stopped || *stop) return kStopped;
             if (!all_finite(current_.position, system_.dim)) return kRanAway;
+            ++done_;
             if (warm) {
-                write(out_.warmup_draws, out_.warmup_stats, i, transition);
-                learn(i + 1, transition);
-                report_->gradients_warmup = system_.density.evaluations;
-                report_->seconds_warmup = now() - started;
+                write(out.warmup_draws, out.warmup_stats, warm_row++, transition);
+                learn(done_, transition);
+                after_warm(system_.density);
             } else {
-                const int64_t after = i - settings_.warmup + 1;
-                if (after % settings_.thin == 0)
-                    write(out_.draws, out_.stats, after / settings_.thin - 1, transition);
-                if (transition.diverging) report_->divergences = report_->divergences + 1;
-                report_->gradients_draws = system_.density.evaluations - report_->gradients_warmup;
+                if ((done_ - settings_.warmup) % settings_.thin == 0)
+                    write(out.draws, out.stats, row++, transition);
+                after_draw(system_.density, transition.diverging);
             }
-            report_->iterations = i + 1;
         }
         return kDone;
     }
@@ -84,11 +97,11 @@ class Chain {
             record(stats + row * kStatistics, transition, current_.log_density, step_);
     }
 
-    void keep() const {
-        std::memcpy(out_.learnt.position, current_.position,
-                    size_t(settings_.dim) * sizeof(double));
-        *out_.learnt.step_size = step_;
-        system_.metric.keep(out_.learnt);
+    void keep() override {
+        std::memcpy(learnt_.position, current_.position, size_t(settings_.dim) * sizeof(double));
+        *learnt_.step_size = report_->step_size = step_;
+        report_->directions = int64_t(system_.metric.rank());
+        system_.metric.keep(learnt_);
     }
 
     void learn(int64_t done, const Transition& transition) {
@@ -98,14 +111,13 @@ class Chain {
         step_ = done < settings_.warmup ? averaging_.step() : averaging_.averaged_step();
     }
 
-    const Settings& settings_;
-    Hamiltonian& system_;
-    Sampler& sampler_;
+    const Settings settings_;
+    const Learnt learnt_;
+    Store store_;
+    Rng rng_;
+    Hamiltonian system_;
+    Sampler sampler_;
     Point current_;
-    Rng& rng_;
-    const Output& out_;
-    volatile Report* report_;
-    const volatile int32_t* stop_;
     Warmup warmup_;
     DualAveraging averaging_;
     Point scratch_;
@@ -116,40 +128,21 @@ class Chain {
 
 }  // namespace probgen
 
-#define PROBGEN_EXPORT extern "C" __attribute__((visibility("default")))
-
-PROBGEN_EXPORT int32_t probgen_run_chain(const probgen::Settings* settings,
-                                         probgen::DensityFunction function, const void* context,
-                                         uint64_t index, const double* initial,
-                                         const probgen::Output* out,
-                                         volatile probgen::Report* report,
-                                         const volatile int32_t* stop) {
+// A chain at no place yet: to be started or loaded. Null when there is no memory for it.
+PROBGEN_EXPORT probgen::OpenChain* probgen_open(const probgen::Settings* settings,
+                                                probgen::DensityFunction function,
+                                                const void* context, uint64_t index,
+                                                const probgen::Learnt* learnt,
+                                                volatile probgen::Report* report) {
     using namespace probgen;
+    const Density density{function, context};
     try {
-        const size_t dim = size_t(settings->dim);
-        Store store(dim);
-        Rng rng(settings->seed, index);
-        Hamiltonian system(Density{function, context}, *settings, dim, store);
-        Point start = system.point(store);
-        std::memcpy(start.position, initial, dim * sizeof(double));
-        if (settings->resume) system.metric.restore(out->learnt, store);
-        system.evaluate(start);
-        if (!std::isfinite(start.log_density) || !all_finite(start.force, dim)) return kBadStart;
-        if (settings->algorithm == kNuts) {
-            Nuts nuts(system, store, settings->max_energy_error, settings->max_tree_depth);
-            Chain<Nuts> chain(*settings, system, nuts, store, start, rng, *out, report, stop);
-            return chain.run();
-        }
-        Hmc hmc(system, store, settings->max_energy_error, settings->num_steps,
-                settings->trajectory_length, settings->jitter);
-        Chain<Hmc> chain(*settings, system, hmc, store, start, rng, *out, report, stop);
-        return chain.run();
+        if (settings->algorithm == kNuts)
+            return new Chain<Nuts>(*settings, density, index, *learnt, report);
+        return new Chain<Hmc>(*settings, density, index, *learnt, report);
     } catch (const std::bad_alloc&) {
-        return kOutOfMemory;
+        return nullptr;
     }
 }
 
-PROBGEN_EXPORT int64_t probgen_sizes(int32_t which) {
-    using namespace probgen;
-    return which == 0 ? sizeof(Settings) : which == 1 ? sizeof(Output) : sizeof(Report);
-}
+PROBGEN_EXPORT int64_t probgen_settings_size() { return sizeof(probgen::Settings); }

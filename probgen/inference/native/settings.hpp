@@ -62,12 +62,12 @@ struct Learnt {
     int64_t rows;
 };
 
+// Where a chain writes, from the first row on, what it draws in one go.
 struct Output {
     double* draws;          // (draws, dim)
     double* stats;          // (draws, kStatistics)
     double* warmup_draws;   // (warmup, dim) or null
     double* warmup_stats;   // (warmup, kStatistics) or null
-    Learnt learnt;
 };
 
 // Written by the sampler while it runs; Python reads it for progress.

@@ -33,6 +33,15 @@ class DualAveraging {
         average_ = weight * log_step_ + (1 - weight) * average_;
     }
 
+    void state(Archive& archive) {
+        archive.real("averaging_centre", centre_);
+        archive.real("averaging_first", first_);
+        archive.real("averaging_log_step", log_step_);
+        archive.real("averaging_average", average_);
+        archive.real("averaging_error", error_);
+        archive.real("averaging_count", count_, 0);
+    }
+
     double step() const { return std::exp(log_step_); }
     // The step size to keep; the first guess if there was too little to learn from.
     double averaged_step() const { return std::exp(count_ < kFewUpdates ? first_ : average_); }

@@ -40,6 +40,18 @@ class Stretch {
         if (small_) set_square(directions);
     }
 
+    void state(Archive& archive) {
+        if (capacity_ == 0) return;
+        archive.integer("stretch_rank", rank_, 0, int64_t(capacity_));
+        values_.resize(capacity_);
+        archive.vector("stretch_values", values_.data(), capacity_);
+        values_.resize(rank_);
+        archive.vector("stretch_longer", longer_, capacity_);
+        archive.vector("stretch_shorter", shorter_, capacity_);
+        archive.vector("stretch_basis", basis_, capacity_ * n_ * kLanes);
+        if (small_) archive.vector("stretch_square", square_, kSmall * kSmall);
+    }
+
     // out = stretched x; the two must not overlap.
     void apply(const double* x, double* out) const {
         if (!small_ || rank_ == 0) {

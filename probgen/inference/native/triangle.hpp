@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "archive.hpp"
 #include "vector.hpp"
 
 namespace probgen {
@@ -41,6 +42,8 @@ class Triangle {
         for (size_t i = 0; i < dim_; ++i)
             std::memcpy(factor_ + i * length_, factor + i * dim_, (i + 1) * sizeof(double));
     }
+
+    void state(Archive& archive) { archive.matrix("factor", factor_, dim_, dim_, length_); }
 
     // out = L x
     void apply(const double* x, double* out) const {

@@ -37,6 +37,14 @@ class Warmup {
         system_.metric.force(gradient_, current.force);
     }
 
+    void state(Archive& archive) {
+        archive.integer("warmup_next", next_, 0, int64_t(1) << 62);
+        archive.integer("warmup_depth", depth_, 0, settings_.max_tree_depth);
+        archive.integer("warmup_fewer", fewer_, 0, 2);
+        history_.state(archive);
+        directions_.state(archive);
+    }
+
     // Draws from which the metric is learnt: the youngest of the first `last()`.
     const History& history() const { return history_; }
     int64_t last() const { return last_; }

@@ -7,10 +7,12 @@ the chains' means with the variance of each state's indicator (Gelman & Rubin 19
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
 from probgen.inference.graphical.method import Marginals, state_offsets
+from probgen.inference.graphical.pieces import each_chain
 
 __all__ = ["BatchMeans"]
 
@@ -23,9 +25,7 @@ class BatchMeans:
 
     def __init__(self, cards: np.ndarray, chains: int, draws: int):
         self._offsets = state_offsets(cards)
-        most = max(1, math.isqrt(draws))
-        batches = min(most, -(-_BATCHES // max(chains, 1)))
-        self.length = max(1, draws // batches)
+        self.length = _batch_length(chains, draws)
         """Draws of a batch: what `add` wants to be called with."""
         self._batches, self._draws = 0, 0
         self._sum = np.zeros((chains, int(self._offsets[-1])))
@@ -43,6 +43,35 @@ class BatchMeans:
             self._batches += 1
             self._means += (sums / draws).sum(axis=0)
             self._squares += np.square(sums / draws).sum(axis=0)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that was gathered, one row per chain, for `restore`; views."""
+        chains = len(self._sum)
+        shared = {
+            "batch_squares": self._squares,
+            "batch_means": self._means,
+            "batch_count": np.int64(self._batches),
+            "batch_length": np.int64(self.length),
+            "summed_draws": np.int64(self._draws),
+        }
+        return {"sums": self._sum, **{n: each_chain(a, chains) for n, a in shared.items()}}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], draws_left: int) -> None:
+        """Take up what `arrays` held, in a run of so many more draws.
+
+        Batches stay as long as they were, unless they are too short for a run that has become
+        longer: its errors then come from the draws to come.
+        """
+        self._sum[:] = arrays["sums"]
+        self._draws = int(arrays["summed_draws"][0])
+        length = int(arrays["batch_length"][0])
+        if length < min(self.length, math.isqrt(self._draws + draws_left)):
+            self.length = _batch_length(len(self._sum), draws_left)
+            return
+        self.length = length
+        self._batches = int(arrays["batch_count"][0])
+        self._squares[:] = arrays["batch_squares"][0]
+        self._means[:] = arrays["batch_means"][0]
 
     def marginals(self) -> Marginals:
         """What was gathered; no errors from a single batch of a single chain."""
@@ -66,3 +95,9 @@ class BatchMeans:
             between = means.var(axis=0, ddof=1) if chains > 1 else np.full(states, np.nan)
             r_hat = np.sqrt(1 - 1 / self._draws + between / within)
         return Marginals(self._offsets, mean, error, r_hat, ess)
+
+
+def _batch_length(chains: int, draws: int) -> int:
+    """At least the square root of the draws, so that batches are nearly independent."""
+    batches = min(max(1, math.isqrt(draws)), -(-_BATCHES // max(chains, 1)))
+    return max(1, draws // batches)

@@ -9,10 +9,12 @@ indicator of each state; large values mean chains that sit in different places.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from probgen.inference.graphical.method import Marginals, state_offsets
+from probgen.inference.graphical.pieces import each_chain
 
 __all__ = ["StateCounts"]
 
@@ -58,6 +60,39 @@ class StateCounts:
             self._lengths.append(self.open_sweeps)
             self.counts.fill(0)
             self.open_sweeps = 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that was counted so far, one row per chain, for `restore`; views where possible."""
+        states, chains = self.counts.shape
+        batches = np.array(self._batches, dtype=np.uint32).reshape(-1, states, chains)
+        return {
+            "counts": self.counts.T,
+            "counted_sweeps": each_chain(np.int64(self.open_sweeps), chains),
+            "batches": batches.transpose(2, 0, 1),
+            "batch_sweeps": each_chain(np.array(self._lengths, dtype=np.int64), chains),
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray], ends: Sequence[int]) -> None:
+        """Take up what `arrays` held, in a run whose batches end after `ends` sweeps.
+
+        When the run has become longer, batches that end within one of the new are put together.
+        """
+        self.counts[:] = arrays["counts"].T
+        self.open_sweeps = int(arrays["counted_sweeps"][0])
+        lengths = np.asarray(arrays["batch_sweeps"][0])
+        passed = np.cumsum(lengths)
+        places = np.searchsorted(ends, passed)
+        self._batches, self._lengths = [], []
+        for place in np.unique(places):
+            inside = np.flatnonzero(places == place)
+            together = np.asarray(arrays["batches"])[:, inside].sum(axis=1, dtype=np.uint32).T
+            length = int(lengths[inside].sum())
+            if place < len(ends) and passed[inside[-1]] < ends[place] and place == places[-1]:
+                self.counts += together
+                self.open_sweeps += length
+            else:
+                self._batches.append(np.ascontiguousarray(together))
+                self._lengths.append(length)
 
     @property
     def sweeps(self) -> int:

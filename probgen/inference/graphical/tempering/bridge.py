@@ -8,7 +8,11 @@ which warm-up gives nearly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+
+from probgen.inference.graphical.pieces import each_chain
 
 __all__ = ["Bridge", "bridge_constants"]
 
@@ -54,6 +58,20 @@ class Bridge:
         c = self._constants[:, None]
         self._above[group] += _fermi(up - c)
         self._below[group] += _fermi(c - down)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that was summed, one row per chain, for `restore`; views."""
+        return {
+            "bridge_above": np.moveaxis(self._above, -1, 0),
+            "bridge_below": np.moveaxis(self._below, -1, 0),
+            "bridge_constants": each_chain(self._constants, self._above.shape[-1]),
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray], longer: float) -> None:
+        """Add what `arrays` held, from a run that has become so many times as long since."""
+        for sums, name in ((self._above, "bridge_above"), (self._below, "bridge_below")):
+            for group, values in enumerate(np.moveaxis(arrays[name], 0, -1)):
+                sums[int(group / longer)] += values
 
     def log_evidence(self) -> tuple[float, float]:
         """Log of the ratio of the last level to the first, and its jackknife error, nats."""

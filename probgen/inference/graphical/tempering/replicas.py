@@ -6,11 +6,12 @@ direction, and crosses the ladder in a straight line instead of a random walk.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from probgen.inference.graphical.pieces import each_chain
 from probgen.inference.graphical.tempering.path import Path, Statistics
 
 __all__ = ["Iteration", "Replicas"]
@@ -73,6 +74,44 @@ class Replicas:
         self._seen_top = np.zeros(shape, dtype=bool)
         self._returning = np.zeros(shape, dtype=bool)
         self.round_trips = np.zeros(self.chains, dtype=np.int64)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All but the last level's states and the generator, one row per chain, for `restore`."""
+        keys = np.array(self._keys, dtype=np.uint64)
+        return {
+            "hotter_states": self.states[:-1].transpose(2, 0, 1),
+            "level_positions": each_chain(self.positions, self.chains),
+            "level_keys": each_chain(keys, self.chains),
+            "seen_top": self._seen_top.T.astype(np.uint8),
+            "returning": self._returning.T.astype(np.uint8),
+            "round_trips": self.round_trips,
+        }
+
+    def rng_words(self) -> np.ndarray:
+        """The generator that all chains share, (chain, 6) uint64."""
+        state = self._rng.bit_generator.state
+        inner, low = state["state"], 2**64 - 1
+        words = [half for n in ("state", "inc") for half in (inner[n] >> 64, inner[n] & low)]
+        words += [state["has_uint32"], state["uinteger"]]
+        return each_chain(np.array(words, dtype=np.uint64), self.chains)
+
+    def restore(
+        self, arrays: Mapping[str, np.ndarray], words: np.ndarray, iterations: int
+    ) -> None:
+        """Go on where `arrays` and `rng_words` were taken, after so many iterations."""
+        self.states[:-1] = arrays["hotter_states"].transpose(1, 2, 0)
+        self._keys = [int(key) for key in arrays["level_keys"][0]]
+        self._seen_top[:] = arrays["seen_top"].T
+        self._returning[:] = arrays["returning"].T
+        self.round_trips[:] = arrays["round_trips"]
+        self.iterations = iterations
+        high, low, more_high, more_low, has_half, half = (int(word) for word in words[0])
+        self._rng.bit_generator.state = {
+            "bit_generator": "PCG64",
+            "state": {"state": high << 64 | low, "inc": more_high << 64 | more_low},
+            "has_uint32": has_half,
+            "uinteger": half,
+        }
 
     def iterate(self, sweeps: int) -> Iteration:
         """Sweep every level, then propose the swaps of every other pair."""

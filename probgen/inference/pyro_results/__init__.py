@@ -1,0 +1,1 @@
+"""Reading results that Pyro itself made: MCMC runs, guides, dictionaries of samples."""

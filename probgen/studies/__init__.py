@@ -1,0 +1,1 @@
+"""What runs inference many times: comparison of algorithms, calibration, conformance."""

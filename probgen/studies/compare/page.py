@@ -1,0 +1,130 @@
+"""A comparison as HTML: a fragment for any page, and a page of its own.
+
+The page needs no network: styles are in it, pictures are SVG. Everything that comes from the
+user or from an error message is escaped by the template engine.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from probgen.results.attributes import version_of
+from probgen.studies.compare.render import basis, cells, headings, legend, method_of
+from probgen.studies.compare.words import duration, settings_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from probgen.studies.compare.result import Comparison
+
+__all__ = ["fragment", "page"]
+
+_TITLES = {
+    "errors": "Errors",
+    "efficiency": "Effective draws per cost",
+    "curves": "Error as cost grows",
+}
+
+
+def fragment(comparison: Comparison) -> str:
+    """Verdict, table, pictures and runs, without `<html>` around them."""
+    return _environment().get_template("comparison.html").render(_context(comparison))
+
+
+def page(comparison: Comparison) -> str:
+    """A self-contained page."""
+    context = _context(comparison)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(context, title=f"Comparison of methods: {context['model']}")
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("probgen.studies.compare", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _context(comparison: Comparison) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    from probgen.studies.compare.plots import alt_texts
+
+    table = comparison.table
+    columns = headings(table)
+    described = alt_texts(comparison)
+    runs = comparison.runs
+    attrs = comparison.tree.attrs
+    return {
+        "model": str(attrs.get("model", "")),
+        "sentences": comparison.sentences,
+        "caveats": comparison.caveats,
+        "basis": basis(comparison),
+        "legend": legend(comparison) + _floor(comparison),
+        "columns": list(columns.values()),
+        "rows": [
+            {
+                "method": method_of(row),
+                "standing": row["standing"],
+                "cells": [cell.text for cell in cells(row, columns)],
+                "sort": [_sortable(row[cell]) for cell in columns],
+                "reason": row["reason"],
+            }
+            for _, row in table.iterrows()
+        ],
+        "pictures": [
+            {"title": _TITLES[name], "alt": described[name], "svg": Markup(_svg(figure, name))}
+            for name, figure in comparison.plot().items()
+        ],
+        "runs": [
+            {
+                "method": row["method"],
+                "seed": row["seed"],
+                "budget": "" if row["budget"] != row["budget"] else f"{row['budget']:.0f}",
+                "status": row["status"],
+                "verdict": row["verdict"] or row["reason"],
+                "seconds": duration(row["seconds"]) if "seconds" in runs else "-",
+            }
+            for _, row in runs.iterrows()
+        ],
+        "settings": settings_of(comparison.tree),
+        "made_by": f"probgen {version_of('probgen')}",
+    }
+
+
+def _floor(comparison: Comparison) -> str:
+    """What chance alone makes of the sliced Wasserstein distance."""
+    floor = float(comparison.tree.attrs.get("sliced_wasserstein_floor", "nan"))
+    if floor != floor or "sliced_wasserstein" not in comparison.table:
+        return ""
+    return (
+        " Sliced W is the sliced Wasserstein distance of the joint draws from those of the "
+        f"reference, in sds; two samples of the reference itself are {floor:.2g} apart by chance."
+    )
+
+
+def _sortable(value: Any) -> str:
+    """A value that a script can sort by."""
+    return str(value) if isinstance(value, str) else f"{value:.8g}"
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """The figure as SVG with text as text and its own names, to stand in a page with others."""
+    import matplotlib
+
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": f"probgen-{name}"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :].replace("<svg", '<svg class="picture"', 1)

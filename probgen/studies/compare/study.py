@@ -1,0 +1,230 @@
+"""`compare`: every method, every seed, every budget, each in a process of its own."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import joblib
+
+from probgen.errors import OptionError
+from probgen.inference.arguments import check_counts
+from probgen.inference.cores import usable_cores
+from probgen.progress import ProgressDisplay
+from probgen.studies.compare.carry import packed
+from probgen.studies.compare.collect import collected
+from probgen.studies.compare.isolate import Answer, answer_of
+from probgen.studies.compare.labels import labelled
+from probgen.studies.compare.mother import FORKS
+from probgen.studies.compare.result import Comparison
+from probgen.studies.compare.rows import Run
+from probgen.studies.compare.run import Job, cold_compile, is_discrete_network, measure
+from probgen.studies.compare.truth import truth
+from probgen.studies.reference import Reference
+
+_AFTERWARDS = 1800.0  # seconds for errors and diagnoses of one run: they do not count
+
+__all__ = ["compare"]
+
+
+def compare(
+    model: Any,
+    methods: Any,
+    *,
+    data: Mapping[Any, Any] | None = None,
+    reference: Any = None,
+    seeds: int | Sequence[int] = 3,
+    budget: int | Sequence[int] | None = None,
+    chains: int | None = None,
+    warmup: int | None = None,
+    timeout: float | None = 600.0,
+    jobs: int | None = None,
+    threads: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Comparison:
+    """The same model under many methods and seeds: errors, costs and failures side by side.
+
+    Every run has a process of its own; one that raises, dies or takes too long is a row with
+    its reason. Warm-up is charged to all that is per second or per gradient; compiling, measured
+    once with an empty cache, is apart, and counts in the time to the first trustworthy answer.
+
+    Parameters
+    ----------
+    model, data
+        As for `infer`.
+    methods
+        Methods (`[NUTS(), MCLMC()]`), or a mapping from labels to methods.
+    reference
+        What is taken for the truth: "exact" (networks, linear-Gaussian ones too), "long" (a long
+        run of NUTS, or of Gibbs on networks), a DataTree of draws, a mapping from scalars to
+        (mean, sd) or as in model files, or the path of a file of draws (NetCDF, npz, or JSON as
+        in posteriordb). When left out: exact for networks, if that is cheap; else no errors are
+        measured.
+    seeds
+        How many (1, 2, 3 ...), or which.
+    budget
+        Draws per chain, or several such numbers, each a run of its own. When left out: what
+        `infer` would make. Costs and errors of shorter runs with the same warm-up are read off
+        the run's own beginning in any case (`Comparison.curves`).
+    chains, warmup
+        As for `infer`.
+    timeout
+        Seconds that a run may take; None for no limit.
+    jobs
+        Runs at once. One when left out, so that none disturbs another's timing, unless joblib is
+        configured otherwise: inside `joblib.parallel_config("dask")` the cluster makes the runs.
+    threads
+        Threads of each run; the cores divided by `jobs` when left out.
+    options
+        Further options of `infer`, the same for all methods (`init`, `backend` ...).
+    progress
+        Whether to show progress on standard error.
+
+    Returns
+    -------
+    Comparison: `.table`, `.runs`, `.tree`, `.verdict`, `.plot()`, `.save(path)`; prints itself.
+
+    Raises
+    ------
+    OptionError, DataError
+        Options, methods or a reference that cannot be used.
+    SamplingError
+        The run that was to be the reference failed.
+    """
+    started = time.perf_counter()
+    chosen = labelled(methods)
+    check_counts({"chains": chains, "warmup": warmup, "threads": threads})
+    call = _Call(model, data, _per_run(chains, warmup, threads, jobs, options), timeout)
+    all_seeds, all_budgets = _seeds(seeds), _budgets(budget)
+    with ProgressDisplay("compare", progress) as display:
+        display.step(0, 1, "reference")
+        known = truth(reference, call.job, all_budgets, timeout)
+        display.step(0, 1, "compiling")
+        compiling = _compile_seconds(call)
+        plans = [
+            (label, seed, each)
+            for each in all_budgets
+            for seed in all_seeds  # round robin: a slow hour of the machine hits all methods
+            for label in chosen
+        ]
+        packages = (call.packed(chosen[label], seed, each, known) for label, seed, each in plans)
+        runs = []
+        answers = _answers(packages, timeout, jobs)
+        try:
+            for plan, answer in zip(plans, answers, strict=True):
+                if answer.status == "timeout":
+                    answer = replace(answer, reason=f"not done after {timeout:g} s")
+                runs.append(Run(*plan, answer))
+                display.step(len(runs), len(plans), plan[0])
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            late = Answer("failed", reason="interrupted before it was done", kind="Interrupted")
+            runs += [Run(*plan, late) for plan in plans[len(runs) :]]
+    return Comparison(
+        collected(
+            runs,
+            {label: repr(method) for label, method in chosen.items()},
+            known,
+            model=_name_of(model),
+            compiling=compiling,
+            settings={
+                "timeout": math.inf if timeout is None else float(timeout),
+                "jobs": joblib.effective_n_jobs(jobs),
+                "seconds": time.perf_counter() - started,
+            },
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What all runs have in common."""
+
+    model: Any
+    data: Mapping[Any, Any] | None
+    options: Mapping[str, Any]
+    timeout: float | None
+
+    def job(self, method: Any, **options: Any) -> Job:
+        return Job(self.model, method, self.data, {**self.options, **options})
+
+    def packed(self, method: Any, seed: int, budget: int | None, known: Reference | None) -> bytes:
+        options: dict[str, Any] = {"seed": seed}
+        if budget is not None and _draws_at_all(method):
+            options["draws"] = budget
+        owners = (self.model, method)
+        return packed(measure, self.job(method, **options), known, self.timeout, owners=owners)
+
+
+def _draws_at_all(method: Any) -> bool:
+    """Whether the number of draws means something to a method."""
+    return int(getattr(method, "defaults", {}).get("draws", 1000)) > 1
+
+
+def _per_run(
+    chains: int | None,
+    warmup: int | None,
+    threads: int | None,
+    jobs: int | None,
+    options: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Options of every `infer`."""
+    extra = dict(options or {})
+    taken = {"seed", "draws", "progress", "data", "method", "chains", "warmup"} & extra.keys()
+    if taken:
+        raise OptionError(f"options: {sorted(taken)[0]!r} is an argument of compare itself.")
+    at_once = jobs if jobs is not None and jobs > 0 else usable_cores() if jobs else 1
+    given = {"chains": chains, "warmup": warmup}
+    given["threads"] = threads or max(usable_cores() // at_once, 1)
+    return {**{n: v for n, v in given.items() if v is not None}, **extra}
+
+
+def _answers(packages: Iterator[bytes], timeout: float | None, jobs: int | None) -> Any:
+    """Answers in order, as they come where joblib's backend can hand them out one by one."""
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="list", batch_size=1)
+    if getattr(parallel._backend, "supports_return_generator", False):
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
+    # The run has its own limit (see `measure`); this one is for what comes after it, or hangs.
+    whole = None if timeout is None else timeout if not FORKS else 2 * timeout + _AFTERWARDS
+    task: Callable[[bytes], Answer] = partial(answer_of, seconds=whole)
+    return parallel(joblib.delayed(task)(package) for package in packages)
+
+
+def _compile_seconds(call: _Call) -> float:
+    """Seconds of compiling a program's density from nothing; 0 for networks, NaN if it failed."""
+    if is_discrete_network(call.model):
+        return 0.0
+    answer = answer_of(
+        packed(cold_compile, call.model, call.data, owners=(call.model,)), call.timeout
+    )
+    return float(answer.value) if answer.status == "done" else math.nan
+
+
+def _seeds(given: int | Sequence[int]) -> list[int]:
+    seeds = list(range(1, given + 1)) if isinstance(given, int) else [int(s) for s in given]
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise OptionError(f"seeds={given!r}: give a number from 1 on, or different seeds.")
+    return seeds
+
+
+def _budgets(given: int | Sequence[int] | None) -> list[int | None]:
+    budgets: list[int | None]
+    budgets = [given] if given is None or isinstance(given, int) else [*given]
+    check_counts({"budget": min((b for b in budgets if b is not None), default=1)})
+    if not budgets or min(b or 1 for b in budgets) < 1 or len(set(budgets)) < len(budgets):
+        raise OptionError(f"budget={given!r}: numbers of draws from 1 on, all different.")
+    return budgets
+
+
+def _name_of(model: Any) -> str:
+    for attribute in ("title", "__name__", "name"):
+        name = getattr(model, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    return type(model).__name__

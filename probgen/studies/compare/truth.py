@@ -1,0 +1,78 @@
+"""The reference of a comparison: made here ("exact", "long") or read from what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from probgen.declare.networks.recognise import is_network
+from probgen.errors import OptionError, SamplingError
+from probgen.studies.compare.carry import packed
+from probgen.studies.compare.isolate import answer_of
+from probgen.studies.compare.run import Job, is_discrete_network, run_reference
+from probgen.studies.reference import Reference
+from probgen.studies.reference_read import read_reference
+
+__all__ = ["truth"]
+
+_SEED = 20_000_003  # of no method compared: their draws must not be those of the reference
+_LONG, _TIMES = 10_000, 10  # draws per chain, at least, and beside the largest budget
+
+
+def truth(
+    given: Any,
+    job: Callable[..., Job],
+    budgets: Sequence[int | None],
+    timeout: float | None,
+) -> Reference | None:
+    """The reference, or None where none was asked for and none is cheap.
+
+    Raises `OptionError` for unknown words, `SamplingError` when its run fails.
+    """
+    if given is None:
+        network = is_discrete_network(job(None).model)
+        return _exact(job, timeout, needed=False) if network else None
+    if isinstance(given, str) and given in ("exact", "long"):
+        wanted = given == "exact"
+        return _exact(job, timeout, needed=True) if wanted else _long(job, budgets, timeout)
+    return read_reference(given)
+
+
+def _exact(job: Callable[..., Job], timeout: float | None, needed: bool) -> Reference | None:
+    from probgen.inference.graphical.exact import Exact
+
+    asked = job(Exact(), seed=_SEED)
+    if not is_network(asked.model):
+        raise OptionError(
+            "reference='exact' is for networks; for a program give 'long', moments, or draws."
+        )
+    return _made(asked, "exact", timeout, needed)
+
+
+def _long(
+    job: Callable[..., Job], budgets: Sequence[int | None], timeout: float | None
+) -> Reference | None:
+    draws = max(_LONG, _TIMES * max((b or 1000 for b in budgets), default=1000))
+    options = {"seed": _SEED, "draws": draws, "warmup": max(draws // 5, 1000)}
+    if is_discrete_network(job(None).model):
+        from probgen.inference.graphical.gibbs import Gibbs
+
+        return _made(job(Gibbs(), **options), "a long run of Gibbs", timeout, needed=True)
+    from probgen.inference.nuts import NUTS
+
+    asked = job(NUTS(target_accept=0.95), **options)
+    return _made(asked, "a long run of NUTS", timeout, needed=True)
+
+
+def _made(job: Job, title: str, timeout: float | None, needed: bool) -> Reference | None:
+    limit = None if timeout is None else 10 * timeout if needed else timeout
+    call = packed(run_reference, job, title, owners=(job.model, job.method))
+    answer = answer_of(call, limit)
+    if answer.status == "done":
+        return answer.value
+    if needed:
+        raise SamplingError(
+            f"The reference ({title}) could not be made: {answer.reason}. Give another, such as "
+            "a mapping from scalars to (mean, sd), or a larger timeout."
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Simulation-based calibration: drawing, inferring, ranking, and judging the ranks."""

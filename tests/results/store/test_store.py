@@ -1,0 +1,315 @@
+"""The store is Zarr v3 as zarr-python reads it, grows in pieces, and never lies about damage."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from probgen.errors import StoreError
+from probgen.results.store import arrays
+from probgen.results.store.checkpoint import Checkpoint, read_manifest, read_start
+from probgen.results.store.reading import open_store
+from probgen.results.store.state import KernelState
+from probgen.results.store.store import Store
+
+MANIFEST = {"format": 1, "kind": "test", "options": {"draws": 40}}
+
+
+def a_tree(draws: int = 40, chains: int = 3) -> xr.DataTree:
+    rng = np.random.default_rng(0)
+    coords = {
+        "chain": np.arange(chains),
+        "draw": np.arange(draws),
+        "school": np.array(["Äb", "c", "longer"]),
+        "day": np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[ns]"),
+    }
+    posterior = xr.Dataset(
+        {
+            "theta": (("chain", "draw", "school"), rng.normal(size=(chains, draws, 3))),
+            "k": (("chain", "draw"), rng.integers(0, 9, (chains, draws)).astype(np.int8)),
+            "m": (("chain", "draw", "school", "day"), rng.random((chains, draws, 3, 2))),
+        },
+        coords,
+    ).assign_coords(label=("school", np.array(["x", "y", "zz"])))
+    stats = xr.Dataset(
+        {"diverging": (("chain", "draw"), rng.random((chains, draws)) < 0.5)},
+        {"chain": coords["chain"], "draw": coords["draw"]},
+    )
+    data = xr.Dataset({"y": ("school", [1.0, np.nan, 3.0]), "text": ((), "HIGH"), "n": ((), 3)})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats, "data": data})
+
+
+def part(tree: xr.DataTree, low: int, high: int) -> xr.DataTree:
+    return xr.DataTree.from_dict(
+        {
+            name: node.dataset.isel(draw=slice(low, high)) if "draw" in node.dims else node.dataset
+            for name, node in tree.children.items()
+        }
+    )
+
+
+def groups(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    return {name: child.to_dataset() for name, child in tree.children.items()}
+
+
+def write(path: Path, tree: xr.DataTree, cuts: list[int], **state) -> None:
+    with Store.create(path, MANIFEST, {"initial": np.zeros(2)}) as store:
+        for low, high in itertools.pairwise(cuts):
+            store.append(groups(part(tree, low, high)), 40)
+            store.commit({"model": "m", "seed": 1}, state.get("state"), False)
+
+
+def equal(first: xr.DataTree, second: xr.DataTree) -> None:
+    assert set(first.children) == set(second.children)
+    for name, node in first.children.items():
+        xr.testing.assert_equal(node.to_dataset(), second[name].to_dataset())
+        for variable in node.dataset.variables:
+            kinds = {tree[name].dataset[variable].dtype.kind for tree in (first, second)}
+            assert len(kinds) == 1 or kinds == {"U", "O"}
+
+
+@pytest.fixture(params=[[0, 40], [0, 1, 7, 8, 30, 40], [*range(41)]], ids=["one", "few", "single"])
+def cuts(request):
+    return request.param
+
+
+@pytest.mark.parametrize("chunk", [256, 7, 1])
+def test_what_is_read_is_what_was_written(tmp_path, monkeypatch, cuts, chunk):
+    monkeypatch.setattr(arrays, "_SHORTEST", 1)
+    monkeypatch.setattr(arrays, "_CHUNK_BYTES", chunk * 3 * 6 * 8)
+    tree = a_tree()
+    write(tmp_path / "s.zarr", tree, cuts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        equal(tree, open_store(tmp_path / "s.zarr"))
+        equal(tree, xr.open_datatree(tmp_path / "s.zarr"))
+        equal(tree, xr.open_datatree(tmp_path / "s.zarr", engine="zarr"))
+        one = xr.open_dataset(tmp_path / "s.zarr", engine="zarr", group="posterior")
+        xr.testing.assert_equal(one, tree["posterior"].to_dataset())
+        group = zarr.open_group(tmp_path / "s.zarr", mode="r")
+        np.testing.assert_array_equal(group["posterior/theta"][:], tree["posterior/theta"])
+        plain = zarr.open_array(tmp_path / "s.zarr" / "posterior" / "m", mode="r")
+        np.testing.assert_array_equal(plain[:], tree["posterior/m"])
+        dict(zarr.open_group(tmp_path / "s.zarr", mode="r", use_consolidated=False).members())
+
+
+def test_the_checkpoint_is_no_group_of_the_tree_but_is_zarr(tmp_path):
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    assert "checkpoint" not in xr.open_datatree(tmp_path / "s.zarr").children
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        group = zarr.open_group(tmp_path / "s.zarr", mode="r", use_consolidated=False)
+        members = dict(group.members())
+        assert members["checkpoint"]["state"][:].dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        (0, slice(None)),
+        (slice(None), 13),
+        (slice(None), -1),
+        (slice(1, None), slice(5, 33, 4)),
+        (slice(None), slice(33, 5, -3)),
+        (slice(None), slice(39, None, -1), 2),
+        (slice(None), [3, 3, 39, 0]),
+        (slice(None), slice(7, 7)),
+        (2, slice(6, 9), slice(None, None, 2)),
+    ],
+)
+def test_lazy_indexing_is_numpys(tmp_path, monkeypatch, key):
+    monkeypatch.setattr(arrays, "_SHORTEST", 1)
+    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 7 * 3 * 6 * 8)
+    tree = a_tree()
+    write(tmp_path / "s.zarr", tree, [0, 40])
+    for name in ("theta", "m"):
+        expected = tree["posterior"][name].to_numpy()[key]
+        np.testing.assert_array_equal(
+            open_store(tmp_path / "s.zarr")["posterior"][name][key], expected
+        )
+
+
+def test_chunks_are_of_one_length_and_bounded_by_bytes():
+    assert arrays.chunk_length(8, 1000) == 1000
+    assert arrays.chunk_length(8, 10) == 256
+    assert arrays.chunk_length(256, 100_000) == 50_000
+    assert arrays.chunk_length(10**9, 1000) == 1
+    assert arrays.chunk_length(16_000, 1_001) == 501
+
+
+def test_nothing_is_seen_before_it_is_committed(tmp_path):
+    tree = a_tree()
+    with Store.create(tmp_path / "s.zarr", MANIFEST, {}) as store:
+        assert not open_store(tmp_path / "s.zarr").children
+        store.append(groups(part(tree, 0, 10)), 40)
+        store.commit({}, None, False)
+        store.append(groups(part(tree, 10, 25)), 40)
+        assert open_store(tmp_path / "s.zarr")["posterior"].sizes["draw"] == 10
+        assert xr.open_datatree(tmp_path / "s.zarr")["posterior"].sizes["draw"] == 10
+        store.commit({}, None, False)
+        equal(part(tree, 0, 25), open_store(tmp_path / "s.zarr"))
+
+
+def test_a_store_is_taken_up_where_its_state_stands(tmp_path):
+    tree = a_tree()
+    state = KernelState(
+        20, np.ones((3, 2)), np.arange(6, dtype=np.uint64).reshape(3, 2),
+        {"step": np.array([0.1, 0.2, 0.3])}, {"gradients": np.array([5, 6, 7])},
+    )  # fmt: skip
+    write(tmp_path / "s.zarr", tree, [0, 20], state=state)
+    written = (tmp_path / "s.zarr/checkpoint/state/c/0").read_bytes()
+    store, _ = Store.reopen(tmp_path / "s.zarr")
+    with store:
+        store.append(groups(part(tree, 20, 33)), 40)
+        store.commit({}, state, False)
+    (tmp_path / "s.zarr/checkpoint/state/c/0").write_bytes(
+        written
+    )  # as if killed before the last file
+    store, checkpoint = Store.reopen(tmp_path / "s.zarr")
+    with store:
+        assert checkpoint.state == state
+        assert store.lengths == {"posterior": 20, "sample_stats": 20}
+        store.append(groups(part(tree, 20, 40)), 40)
+        store.commit({}, state, True)
+    equal(tree, open_store(tmp_path / "s.zarr"))
+    assert Checkpoint.read(tmp_path / "s.zarr").finished
+    assert read_start(tmp_path / "s.zarr")["initial"].shape == (2,)
+
+
+def test_the_second_writer_is_told_who_the_first_is(tmp_path):
+    with (
+        Store.create(tmp_path / "s.zarr", MANIFEST, {}),
+        pytest.raises(StoreError, match=f"another process .pid {os.getpid()}."),
+    ):
+        Store.reopen(tmp_path / "s.zarr")
+    Store.reopen(tmp_path / "s.zarr")[0].close()
+
+
+def test_a_killed_writer_leaves_no_lock(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from probgen.results.store.files import Lock\n"
+        "kept = Lock(Path(sys.argv[1]) / 'checkpoint/state/c/lock', Path(sys.argv[1]))\n"
+        "print('held', flush=True)\n"
+        "signal.pause()\n"
+    )
+    with Store.create(tmp_path / "s.zarr", MANIFEST, {}):
+        pass
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "s.zarr")], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    with pytest.raises(StoreError, match=f"pid {child.pid}"):
+        Store.reopen(tmp_path / "s.zarr")
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    Store.reopen(tmp_path / "s.zarr")[0].close()
+
+
+def test_what_is_there_is_never_written_over_unasked(tmp_path):
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    with pytest.raises(StoreError, match="holds a run already"):
+        Store.create(tmp_path / "s.zarr", MANIFEST, {})
+    Store.create(tmp_path / "s.zarr", MANIFEST, {}, overwrite=True).close()
+    assert not open_store(tmp_path / "s.zarr").children
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (tmp_path / "file").write_text("text")
+    for name in ("mine", "file"):
+        with pytest.raises(StoreError, match="no store of probgen"):
+            Store.create(tmp_path / name, MANIFEST, {}, overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_damaged_chunks_are_named(tmp_path):
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    chunk = tmp_path / "s.zarr/posterior/theta/c/0/0/0"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:100])
+    for act in (open_store, Store.reopen):
+        with pytest.raises(StoreError, match="theta/c/0/0/0 is damaged: it has 100 bytes"):
+            act(tmp_path / "s.zarr")
+    chunk.unlink()
+    for act in (open_store, Store.reopen):
+        with pytest.raises(StoreError, match="theta/c/0/0/0 is missing"):
+            act(tmp_path / "s.zarr")
+    chunk.write_bytes(whole)
+    Store.reopen(tmp_path / "s.zarr")[0].close()
+
+
+def test_a_damaged_state_is_never_gone_on_from(tmp_path):
+    state = KernelState(3, np.ones((3, 2)), np.zeros((3, 2), np.uint64))
+    write(tmp_path / "s.zarr", a_tree(), [0, 40], state=state)
+    file = tmp_path / "s.zarr/checkpoint/state/c/0"
+    whole = bytearray(file.read_bytes())
+    for place in (len(whole) - 3, 2, len(whole) // 2):
+        broken = whole.copy()
+        broken[place] ^= 1
+        file.write_bytes(broken)
+        with pytest.raises(StoreError, match="damaged"):
+            Store.reopen(tmp_path / "s.zarr")
+    file.write_bytes(whole)
+    Store.reopen(tmp_path / "s.zarr")[0].close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"attributes": {}}', '{"attributes": {"probgen": {}}}']
+)
+def test_malformed_documents_are_told(tmp_path, text):
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    (tmp_path / "s.zarr/checkpoint/zarr.json").write_text(text)
+    with pytest.raises(StoreError, match="damaged"):
+        read_manifest(tmp_path / "s.zarr")
+    (tmp_path / "s.zarr/zarr.json").write_text(text)
+    with pytest.raises(StoreError, match="damaged"):
+        open_store(tmp_path / "s.zarr")
+
+
+def test_documents_that_name_impossible_arrays_are_told(tmp_path):
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    root = tmp_path / "s.zarr/zarr.json"
+    document = json.loads(root.read_text())
+    array = document["consolidated_metadata"]["metadata"]["posterior/theta"]
+    for key, value in {
+        "codecs": [{"name": "pickle"}],
+        "shape": [3, -1, 3],
+        "data_type": "object",
+    }.items():
+        broken = json.loads(json.dumps(document))
+        broken["consolidated_metadata"]["metadata"]["posterior/theta"] = {**array, key: value}
+        root.write_text(json.dumps(broken))
+        with pytest.raises(StoreError, match="not as probgen writes"):
+            open_store(tmp_path / "s.zarr")
+
+
+def test_there_is_no_store(tmp_path):
+    with pytest.raises(StoreError, match="There is no store"):
+        Store.reopen(tmp_path / "s.zarr")
+    (tmp_path / "s.zarr").mkdir()
+    with pytest.raises(StoreError, match="no store of a run"):
+        Store.reopen(tmp_path / "s.zarr")
+    (tmp_path / "s.zarr/checkpoint/state/c").mkdir(parents=True)
+    with pytest.raises(StoreError, match="before anything was written"):
+        Store.reopen(tmp_path / "s.zarr")
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path):
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"..": ("x", [1.0])})})
+    with (
+        Store.create(tmp_path / "s.zarr", MANIFEST, {}) as store,
+        pytest.raises(StoreError, match="renam"),
+    ):
+        store.append(groups(tree), 1)
