@@ -186,10 +186,12 @@ def cold_compile(model: Any, data: Mapping[Any, Any] | None) -> float:
     """
     from probgen.errors import BuildError
     from probgen.inference.native.library import load
+    from probgen.inference.native.microcanonical import load_microcanonical
     from probgen.targets.reuse import density_of
 
     try:
         load()
+        load_microcanonical()
     except BuildError:
         return math.nan
     with tempfile.TemporaryDirectory(prefix="probgen-compare-") as folder:
