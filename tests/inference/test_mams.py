@@ -104,21 +104,6 @@ def test_adaptation_ends_with_warmup():
 
 
 @pytest.mark.parametrize("engine", ["native", "eager"])
-def test_same_seed_same_draws(engine):
-    density = SKEWED.native() if engine == "native" else SKEWED.eager()
-
-    def draws(**plan):
-        plan = {"initial": [0.5, 0.5], "draws": 40, "warmup": 60, **plan}
-        return run(MAMS(), density, **plan).unconstrained
-
-    np.testing.assert_array_equal(draws(), draws(threads=2))
-    np.testing.assert_array_equal(draws(chains=2), draws(chains=3)[:2])
-    np.testing.assert_array_equal(draws(thin=4, draws=10), draws()[:, 3::4])
-    assert not (draws()[0] == draws()[1]).all(axis=-1).any()
-    assert not (draws(seed=1) == draws(seed=2)).all(axis=-1).any()
-
-
-@pytest.mark.parametrize("engine", ["native", "eager"])
 def test_every_gradient_is_counted(engine):
     density = SKEWED.native() if engine == "native" else SKEWED.eager()
     result = run(MAMS(), density, chains=2, draws=50, warmup=100, keep_warmup=True)

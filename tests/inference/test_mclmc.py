@@ -219,13 +219,14 @@ def test_checks_pass_and_notice_what_is_broken(monkeypatch, name):
         check()
 
 
+@pytest.mark.parametrize("method", [MCLMC(), MAMS()], ids=["MCLMC", "MAMS"])
 @pytest.mark.parametrize("engine", ["native", "eager"])
-def test_same_seed_same_draws(engine):
+def test_same_seed_same_draws(engine, method):
     density = SKEWED.native() if engine == "native" else SKEWED.eager()
 
     def draws(**plan):
         plan = {"initial": [0.5, 0.5], "draws": 40, "warmup": 60, **plan}
-        return run(MCLMC(), density, **plan).unconstrained
+        return run(method, density, **plan).unconstrained
 
     np.testing.assert_array_equal(draws(), draws(threads=2))
     np.testing.assert_array_equal(draws(chains=2), draws(chains=3)[:2])
