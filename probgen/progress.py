@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from statistics import median
+from typing import Protocol
+
+from probgen.progress_bars import Bars, NotebookBars, Row, TerminalBars
 
 __all__ = ["ProgressDisplay", "RunProgress", "short_count"]
 
@@ -54,8 +57,7 @@ class ProgressDisplay:
         self.title = title
         self.enabled = enabled
         self.started = time.monotonic()
-        self._bars: Any = None
-        self._tasks: list[Any] = []
+        self._bars: Bars | None = None
         self._next_line = _EVERY
 
     def __enter__(self) -> ProgressDisplay:
@@ -76,7 +78,7 @@ class ProgressDisplay:
         """Show that `done` of `total` is done, and what is going on."""
         self._update([("", done, total, detail)])
 
-    def _update(self, rows: list[tuple[str, int, int, str]]) -> None:
+    def _update(self, rows: list[Row]) -> None:
         elapsed = time.monotonic() - self.started
         if not self.enabled or elapsed < _DELAY:
             return
@@ -86,34 +88,12 @@ class ProgressDisplay:
                 _print_lines(self.title, rows, elapsed)
             return
         if self._bars is None:
-            self._open(len(rows))
-        for task, (name, done, total, detail) in zip(self._tasks, rows, strict=False):
-            self._bars.update(task, completed=done, total=total, detail=detail, name=name)
-
-    def _open(self, rows: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bars
-
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            TextColumn("{task.fields[name]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[detail]}", markup=False),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._tasks = [
-            self._bars.add_task(self.title if not row else "", total=None, detail="", name="")
-            for row in range(rows)
-        ]
-        self._bars.start()
+            kind = NotebookBars if _in_notebook() else TerminalBars
+            self._bars = kind(self.title, len(rows))
+        self._bars.update(rows)
 
 
-def _rows(progress: RunProgress) -> list[tuple[str, int, int, str]]:
+def _rows(progress: RunProgress) -> list[Row]:
     """A row for every chain, or one for all when they are many."""
     chains = len(progress.iterations)
     if chains > _MOST_BARS:
@@ -130,10 +110,12 @@ def _rows(progress: RunProgress) -> list[tuple[str, int, int, str]]:
     return rows
 
 
-def _summed(progress: RunProgress) -> list[tuple[str, int, int, str]]:
+def _summed(progress: RunProgress) -> list[Row]:
     warm = min(progress.iterations, default=0) < progress.warmup
     chains = len(progress.iterations)
     detail = _detail(warm, sum(progress.divergences), sum(progress.gradients))
+    known = [step for step in progress.step_sizes if step > 0]
+    detail += f", step {median(known):.2g}" if known else ""
     return [(f"{chains} chains", sum(progress.iterations), progress.total * chains, detail)]
 
 
@@ -150,7 +132,7 @@ def short_count(count: int) -> str:
     return str(count)
 
 
-def _print_lines(title: str, rows: list[tuple[str, int, int, str]], elapsed: float) -> None:
+def _print_lines(title: str, rows: list[Row], elapsed: float) -> None:
     for name, done, total, detail in rows:
         share = f"{100 * done / total:.0f}%" if total else ""
         parts = [part for part in (name, share, detail) if part]
@@ -159,8 +141,10 @@ def _print_lines(title: str, rows: list[tuple[str, int, int, str]], elapsed: flo
 
 def _is_live() -> bool:
     """Whether what was shown can be drawn over: a terminal or a notebook."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        return True
+    return _in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def _in_notebook() -> bool:
     kernel = sys.modules.get("IPython")
     shell = kernel.get_ipython() if kernel is not None else None
     return type(shell).__name__ == "ZMQInteractiveShell"

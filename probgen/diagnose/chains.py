@@ -65,14 +65,17 @@ def check_stuck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
         return []
     repeats, standing = movement(record)
     stuck = [int(chain) for chain in np.flatnonzero(repeats > limits.repeat_share)]
+    if stuck and repeats.min() < 1 and only_whole(record):
+        stuck = []  # of rare events alone, long runs of equal draws are no rejections
     findings = []
     if stuck:
         findings.append(
             Finding(
                 "stuck chains",
                 "failure",
-                f"{chains_named(stuck, record.chains)}: {percent(float(repeats[stuck].min()))} or "
-                "more of the draws repeat the one before.",
+                f"{chains_named(stuck, record.chains)}: {percent(float(repeats[stuck].min()))}"
+                f"{' or more' if repeats[stuck].min() < 1 else ''} of the draws repeat the one "
+                "before.",
                 "nearly every proposal is rejected: the step size is far too large there, or the "
                 "density is not finite around that point",
                 "start elsewhere (init) or give a longer warm-up; if it stays, "
@@ -109,13 +112,24 @@ def movement(record: Record) -> tuple[np.ndarray, list[tuple[int, int]]]:
         equal = values[:, :, 1:] == values[:, :, :-1]
         still = equal.all(axis=2) & record.latent[rows][:, None]
         if still.any():
-            still &= (values != np.round(values)).any(axis=(1, 2))[:, None]
+            still &= fractional(values)[:, None]
         standing = [(int(rows[row]), int(chain)) for row, chain in np.argwhere(still)]
         return equal.all(axis=0), standing
 
     seen = record.by_block(np.flatnonzero(record.moving), look)
     same = np.logical_and.reduce([part for part, _ in seen])
     return same.mean(axis=1), [one for _, standing in seen for one in standing]
+
+
+def only_whole(record: Record) -> bool:
+    """Whether all draws are whole numbers: counts, states."""
+    parts = record.by_block(np.flatnonzero(record.moving), lambda _, values: fractional(values))
+    return not np.concatenate(parts).any()
+
+
+def fractional(values: np.ndarray) -> np.ndarray:
+    """Mask (parameter,): not all draws are whole numbers."""
+    return np.asarray((values != np.round(values)).any(axis=(1, 2)))
 
 
 def check_copies(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:

@@ -2,13 +2,19 @@
 
 The numbers come from the summary table, the reasons from `reasons.py`. A few scalars of many
 slightly over a limit are what chance alone brings (with 1000 effective draws one scalar in a
-thousand has an R-hat above 1.01): that is a warning, not a failure.
+thousand has an R-hat above 1.01, with 400 one in three): that is a warning, not a failure.
 """
 
 import pandas as pd
 
-from probgen.diagnose.finding import Finding, Limits
-from probgen.diagnose.reasons import LONGEST_FACTOR, how_to_mix_better, why_chains_disagree
+from probgen.diagnose.finding import Finding, Limits, Severity
+from probgen.diagnose.many_chains import highest_by_chance, r_hat_limits
+from probgen.diagnose.reasons import (
+    LONGEST_FACTOR,
+    MIXING_WELL,
+    how_to_mix_better,
+    why_chains_disagree,
+)
 from probgen.diagnose.record import Record
 from probgen.diagnose.words import count_of, percent, round_up
 from probgen.diagnose.worst import (
@@ -20,9 +26,7 @@ from probgen.diagnose.worst import (
 )
 
 HARD_R_HAT = 1.05
-MANY_CHAINS = 16
-LEAST_PER_CHAIN = 10.0  # of fewer effective draws each, chains cannot be told apart
-MOST_COUNTED = 10  # of more chains, no more effective draws are wanted than of so many
+ENOUGH = 400.0  # effective draws in all, of which errors are known (Vehtari et al. 2021)
 
 
 def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
@@ -35,6 +39,8 @@ def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     hard = bool((over > (limit[over.index] + HARD_R_HAT - limits.r_hat).clip(HARD_R_HAT)).any())
     over = sampled_first(over, record.sampled)
     severity = severity_by_share(len(over), moving, hard)
+    if severity == "failure" and not hard and chance_may_be_all(record, table, over):
+        severity = "warning"
     nested = ""
     if record.superchains is None:
         cause, advice = why_chains_disagree(record, str(over.index[0]))
@@ -55,26 +61,17 @@ def check_r_hat(record: Record, table: pd.DataFrame, limits: Limits) -> list[Fin
     ]
 
 
-def r_hat_limits(record: Record, table: pd.DataFrame, limits: Limits) -> pd.Series:
-    """The limit of R-hat by scalar: many short chains differ by chance alone.
-
-    Means of chains of n effective draws vary by 1/n of the posterior's variance, so that R-hat
-    is about sqrt(1 + 1/n) when all is well; twice that excess is allowed.
-    """
-    lowest = pd.Series(limits.r_hat, index=table.index)
-    if record.superchains is not None:
-        # One effective draw for each chain is the least there can be.
-        each = record.chains / (record.superchains.max() + 1)
-        return lowest.clip(lower=(1.0 + 2.0 / each) ** 0.5)
-    if record.chains < MANY_CHAINS:
-        return lowest
-    per_chain = (table["ess_bulk"] / record.chains).clip(lower=LEAST_PER_CHAIN)
-    return lowest.clip(lower=(1.0 + 2.0 / per_chain) ** 0.5).fillna(limits.r_hat)
+def chance_may_be_all(record: Record, table: pd.DataFrame, over: pd.Series) -> bool:
+    """Whether chains of enough effective draws may have R-hats so high and agree none the less."""
+    sizes = table.loc[over.index, ["ess_bulk", "ess_tail"]].to_numpy()
+    if record.superchains is not None or not (sizes >= ENOUGH).all():
+        return False
+    return bool((over <= highest_by_chance(record, table.index.get_indexer(over.index))).all())
 
 
 def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -> list[Finding]:
     """Bulk and tail ESS below the number of effective draws wanted per chain."""
-    wanted = limits.ess_per_chain * min(record.chains, MOST_COUNTED)
+    wanted = limits.wanted_ess(record.chains)
     moving = int(record.moving.sum())
     findings: list[Finding] = []
     for kind, meaning in (
@@ -85,7 +82,10 @@ def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -
         low = worst_first(column, column < wanted, ascending=True)
         if low.empty:
             continue
-        hard = bool(low.iloc[0] < wanted / 2)
+        hard, enough = low.iloc[0] < wanted / 2, low.iloc[0] >= ENOUGH
+        severity: Severity = (
+            "warning" if enough else severity_by_share(len(low), moving, bool(hard))
+        )
         low = sampled_first(low, record.sampled)
         slow, advice = how_to_mix_better(record, str(low.index[0]), float(low.iloc[0]), wanted)
         if findings and str(low.index[0]) == next(iter(findings[0].sites)):
@@ -93,7 +93,7 @@ def check_effective_sizes(record: Record, table: pd.DataFrame, limits: Limits) -
         findings.append(
             Finding(
                 f"{kind} ESS",
-                severity_by_share(len(low), moving, hard),
+                severity,
                 f"below {wanted:g} ({wanted / record.chains:.3g} per chain) for {len(low)} of "
                 f"{count_of(moving, 'scalar')}; worst: {worst_list(low, '.0f')}.",
                 f"{meaning}; {slow}",
@@ -111,6 +111,7 @@ def check_mcse(record: Record, table: pd.DataFrame, limits: Limits) -> list[Find
     if high.empty:
         return []
     factor = (float(high.iloc[0]) / limits.mcse_share) ** 2
+    mixes = table.loc[high.index[0], "ess_bulk"] > MIXING_WELL * record.chains * record.draws
     high = sampled_first(high, record.sampled)
     return [
         Finding(
@@ -120,7 +121,7 @@ def check_mcse(record: Record, table: pd.DataFrame, limits: Limits) -> list[Find
             f"{count_of(len(high), 'scalar')}; worst: {worst_list(100 * high, '.0f', ' %')}.",
             "another run would give visibly different means",
             f"run about {round_up(factor)} times longer: draws={round_up(factor * record.draws)}"
-            if factor <= LONGEST_FACTOR
+            if factor <= LONGEST_FACTOR or mixes
             else "improve the mixing first (see ESS): a longer run alone would be very long",
             as_mapping(high),
         )

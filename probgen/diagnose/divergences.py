@@ -18,7 +18,6 @@ from probgen.diagnose.words import brief, chains_named, count_of, percent, quote
 
 SEPARATING = 0.2  # distance of the rank statistic from 0.5 that is worth naming
 SIGNIFICANT = 3.3  # standard deviations of the rank statistic under "no separation"
-TELLING = 5  # divergences from which the rank statistic can say anything
 MANY = 10  # divergences in one region, of which this many are a failure
 CAUGHT = 0.5  # share of a chain's draws that diverge when it is caught in a bad place
 ELSEWHERE = 0.25  # and the share in the others that makes it that chain's own trouble
@@ -108,7 +107,7 @@ def where_they_are(
     record: Record, diverging: np.ndarray, places: list[tuple[str, float]]
 ) -> tuple[str, list[str]]:
     """Sentence on where divergent draws concentrate, and the sites that narrow there."""
-    if not places and diverging.sum() < TELLING:
+    if not places and diverging.sum() < MANY:
         return "too few to tell where they concentrate, but each marks a place hard to enter", []
     if not places:
         return (

@@ -189,8 +189,11 @@ def nested_r_hat(parts: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.sqrt(1 + group_means.var(axis=1, ddof=1) / (inside / len(members)))
 
 
-def effective_size(parts: np.ndarray) -> np.ndarray:
-    """Effective number of draws of chains taken together, (parameter,)."""
+def effective_size(parts: np.ndarray, between: bool = True) -> np.ndarray:
+    """Effective number of draws of chains taken together, (parameter,).
+
+    Without `between` the chains' means are not compared: each chain counts as it mixes by itself.
+    """
     count, chains, draws = parts.shape
     size = chains * draws
     parts = np.asarray(parts, dtype=float)
@@ -203,7 +206,7 @@ def effective_size(parts: np.ndarray) -> np.ndarray:
     covariance = irfft(power, n=length, axis=1)[:, :draws] / draws
     within = covariance[:, :1] * draws / (draws - 1)
     total = within * (draws - 1) / draws
-    if chains > 1:
+    if chains > 1 and between:
         total = total + means.var(axis=1, ddof=1)[:, None]
     correlation = 1 - (within - covariance) / total
     correlation[:, 0] = 1.0

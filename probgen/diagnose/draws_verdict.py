@@ -13,6 +13,7 @@ from probgen.diagnose import (
     convergence,
     divergences,
     energy,
+    many_chains,
     modes,
     neck,
     notes,
@@ -20,6 +21,7 @@ from probgen.diagnose import (
     trajectory,
 )
 from probgen.diagnose.approximation import check_approximation, check_other_notes, is_approximation
+from probgen.diagnose.elbo import check_elbo
 from probgen.diagnose.finding import SEVERITIES, Finding, Limits
 from probgen.diagnose.record import Record, read_record
 from probgen.diagnose.statistics import summary_table
@@ -34,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     chains.check_copies,
     stranded.check_stranded,
     modes.check_modes,
+    many_chains.check_outlying,
     convergence.check_r_hat,
     divergences.check_divergences,
     convergence.check_effective_sizes,
@@ -52,6 +55,7 @@ OF_APPROXIMATIONS: tuple[Check, ...] = (
     check_other_notes,
     chains.check_finite,
     check_approximation,
+    check_elbo,
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from probgen.errors import OptionError
 
 Severity = Literal["failure", "warning", "note"]
+MOST_COUNTED = 10  # chains
 SEVERITIES: tuple[Severity, ...] = ("failure", "warning", "note")
 
 
@@ -74,6 +75,10 @@ class Limits:
     acceptance_gap: float = 0.1
     repeat_share: float = 0.9
     chains: int = 4
+
+    def wanted_ess(self, chains: int) -> float:
+        """Effective draws wanted of so many chains: of more than ten, as many as of ten."""
+        return self.ess_per_chain * min(chains, MOST_COUNTED)
 
 
 def limits_from(options: Mapping[str, Any]) -> Limits:

@@ -7,7 +7,6 @@ effective draws in all, no divergence, but few visits to the neck.
 import numpy as np
 import pandas as pd
 
-from probgen.diagnose.convergence import MOST_COUNTED
 from probgen.diagnose.finding import Finding, Limits
 from probgen.diagnose.funnel import in_pyro, narrowing_sites, non_centred
 from probgen.diagnose.record import Record
@@ -24,7 +23,7 @@ def check_neck(record: Record, table: pd.DataFrame, limits: Limits) -> list[Find
         return []
     alone = {site for site in record.sites if len(record.of_site(site)) == 1}
     ess = table[["ess_bulk", "ess_tail"]].min(axis=1)
-    wanted = limits.ess_per_chain * min(record.chains, MOST_COUNTED)
+    wanted = limits.wanted_ess(record.chains)
     slow = (ess >= wanted) & (ess < SLOW * record.chains * record.draws)
     slow &= record.latent & np.array([site in alone for site in record.sites])
     for name in ess[slow].sort_values().index[:LOOKED_AT]:

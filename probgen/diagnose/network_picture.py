@@ -14,7 +14,7 @@ from probgen.diagnose import network_checks
 from probgen.diagnose.finding import Limits
 from probgen.diagnose.network_record import NetworkRecord, read_network_record
 from probgen.diagnose.panels import ALARM, COLOURS, FAINT, INK, colour_of, shortened
-from probgen.diagnose.record import has
+from probgen.diagnose.sampler_statistics import has
 from probgen.diagnose.verdict import Verdict
 
 if TYPE_CHECKING:

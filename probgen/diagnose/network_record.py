@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from probgen.diagnose.record import has, merged_attrs
+from probgen.diagnose.record import merged_attrs
+from probgen.diagnose.sampler_statistics import has
 from probgen.errors import DataError
 
 COLUMNS = ("probability", "mcse", "ess", "r_hat")

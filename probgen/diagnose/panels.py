@@ -156,7 +156,7 @@ def mixing(axes: "Axes", table: pd.DataFrame, record: Record, limits: Limits) ->
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     rows = table[record.moving].replace(np.inf, np.nan)  # R-hat of chains that stand still
-    wanted = limits.ess_per_chain * record.chains
+    wanted = limits.wanted_ess(record.chains)
     bad = ((rows["r_hat"] > limits.r_hat) | (rows["ess_bulk"] < wanted)).to_numpy()
     for mask, colour in ((~bad, COLOURS[0]), (bad, ALARM)):
         axes.plot(

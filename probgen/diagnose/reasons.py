@@ -124,7 +124,7 @@ def how_to_mix_better(record: Record, worst: str, ess: float, wanted: float) -> 
     """Why the worst scalar mixes slowly, and whether a longer run or a new form is the cure."""
     draws = record.values[record.names.index(worst)]
     if chains_apart(draws.mean(axis=1), float(np.median(draws.std(axis=1)))):
-        return f"the chains do not agree on `{worst}` (see R-hat)", "make the chains agree first"
+        return f"the chains do not agree on `{worst}`", "make the chains agree first"
     factor = wanted / max(ess, 1.0)
     longer = f"run longer: draws={round_up(1.2 * factor * record.draws)}"
     partner, correlation = strongest_partner(record, worst)

@@ -1,15 +1,14 @@
 """A DataTree as the checks see it: scalar parameters, per-draw statistics, attributes.
 
 First step of a diagnosis. Accepts any ArviZ DataTree (and whatever `arviz_base` converts to
-one), whichever library made it: names of sampler statistics differ between libraries and are
-brought to one vocabulary here. What is missing or left out is remembered as a remark, so that
-the verdict can say what it has not looked at.
+one), whichever library made it; names of sampler statistics, which differ between libraries, are
+brought to one vocabulary by `sampler_statistics`. What is missing or left out is remembered as a
+remark, so that the verdict can say what it has not looked at.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,40 +16,10 @@ import xarray as xr
 
 from probgen.diagnose.draw_statistics import T, by_block
 from probgen.diagnose.reading import are_files, read_files
+from probgen.diagnose.sampler_statistics import has, read_losses, read_stats, without_statistics
 from probgen.diagnose.scalars import constant_rows, scalar_blocks
 from probgen.errors import DataError
 
-# our name of a statistic -> the names it has elsewhere (PyMC, nutpie, NumPyro, Stan via ArviZ,
-# blackjax, TensorFlow Probability)
-ALIASES = {
-    "lp": ("lp", "logp", "lp__", "log_prob", "logdensity", "log_density"),
-    "energy": ("energy", "energy__"),
-    "step_size": ("step_size", "stepsize__"),
-    "tree_depth": ("tree_depth", "depth", "treedepth", "treedepth__"),
-    "reached_max_depth": (
-        "reached_max_depth",
-        "reached_max_treedepth",
-        "maxdepth_reached",
-    ),
-    "acceptance_rate": (
-        "acceptance_rate",
-        "mean_tree_accept",
-        "accept_stat__",
-        "acceptance",
-        "accept_prob",
-        "accept",
-    ),
-    "diverging": ("diverging", "divergent__", "divergences", "is_divergent", "diverge"),
-    "n_steps": ("n_steps", "n_leapfrog__", "num_steps", "tree_size", "num_integration_steps"),
-}
-# ours whose results have divergences, energy and so on
-GRADIENT_METHODS = ("NUTS", "HMC", "ChEES", "MAMS", "MCLMC")
-# statistics that make no sense for a method of ours, whose absence is no news
-SENSELESS = {
-    "ChEES": {"tree_depth"},
-    "MAMS": {"tree_depth", "energy"},
-    "MCLMC": {"tree_depth", "energy", "acceptance_rate"},
-}
 MOST_SCALARS = 20_000  # R-hat and ESS cost about 1 ms a scalar at 4 x 1000 draws
 MOST_BYTES = 1 << 30  # of all draws that are looked at
 LEAST_SCALARS = 50  # are looked at, however long the chains
@@ -67,10 +36,11 @@ class Record:
     sites: the site each scalar belongs to.
     latent: which scalars the sampler moved itself (the others are deterministic).
     constant: which scalars have one and the same value in every draw of every chain.
-    stats: per-draw sampler statistics in the vocabulary of `ALIASES`, each (chain, draw).
+    stats: per-draw sampler statistics by the names of `sampler_statistics`, each (chain, draw).
     attrs: attributes of the tree and of its groups, merged.
     remarks: what was missing, or left out for size.
     superchains: which chains were started together, one number per chain, or None.
+    losses: of the steps of training, of a variational fit: negative ELBO (nats), or None.
 
     """
 
@@ -83,6 +53,7 @@ class Record:
     attrs: Mapping[str, Any]
     remarks: tuple[str, ...] = ()
     superchains: np.ndarray | None = None
+    losses: np.ndarray | None = None
 
     @property
     def chains(self) -> int:
@@ -133,7 +104,7 @@ def read_record(tree: Any, most_scalars: int = MOST_SCALARS) -> Record:
     found = list(scalar_blocks(posterior, min(most_scalars, fitting), remarks))
     if not found:
         raise DataError("The posterior group holds no numeric site: nothing to diagnose.")
-    names = tuple(name for block in found for name in block.names)
+    names = distinct([name for block in found for name in block.names])
     sites = tuple(block.site for block in found for _ in block.names)
     latents = (
         set(tree["unconstrained_posterior"].data_vars)
@@ -150,12 +121,25 @@ def read_record(tree: Any, most_scalars: int = MOST_SCALARS) -> Record:
         stats=stats,
         attrs=merged_attrs(tree),
         remarks=(*remarks, *missing),
+        losses=read_losses(tree),
     )
 
 
-def has(tree: xr.DataTree, group: str) -> bool:
-    """Whether a tree has a group with variables in it."""
-    return group in tree.children and bool(tree[group].data_vars)
+def distinct(names: list[str]) -> tuple[str, ...]:
+    """The names, those that come again with a number: labels of coordinates may repeat."""
+    if len(set(names)) == len(names):
+        return tuple(names)
+    taken, made = set(names), []
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        new = name
+        while seen[name] > 1 and new in taken:
+            new = f"{name} #{seen[name]}"
+            seen[name] += new in taken
+        taken.add(new)
+        made.append(new)
+    return tuple(made)
 
 
 def as_datatree(tree: Any) -> xr.DataTree:
@@ -196,61 +180,6 @@ def with_sample_dims(posterior: xr.Dataset) -> xr.Dataset:
     if "chain" not in posterior.dims:
         posterior = posterior.expand_dims("chain")
     return posterior
-
-
-def without_statistics(posterior: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """The sites, and the statistics that Stan's converters leave among them (`lp__`, ...)."""
-    known = {alias for aliases in ALIASES.values() for alias in aliases if alias.endswith("__")}
-    inside = [name for name in posterior.data_vars if name in known]
-    return posterior.drop_vars(inside), posterior[inside]
-
-
-def read_stats(
-    tree: xr.DataTree, posterior: xr.Dataset, inside: xr.Dataset
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Sampler statistics by our names, and remarks on those that are missing.
-
-    `inside` are statistics that stood in the posterior group.
-    """
-    follows_gradients = (
-        tree.attrs.get("inference_library") != "probgen"
-        or tree.attrs.get("method") in GRADIENT_METHODS
-    )
-    if not has(tree, "sample_stats") and not inside.data_vars:
-        return {}, [] if not follows_gradients else [
-            "There is no sample_stats group: divergences, energy, tree depth and acceptance "
-            "were not checked."
-        ]
-    group = tree["sample_stats"].to_dataset() if has(tree, "sample_stats") else xr.Dataset()
-    if "chain" not in group.dims and "draw" in group.dims:
-        group = group.expand_dims("chain")
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    found: dict[str, np.ndarray] = {}
-    for name, aliases in ALIASES.items():
-        for source, alias in product((group, inside), aliases):
-            if alias in source and set(source[alias].dims) == {"chain", "draw"}:
-                array = np.asarray(source[alias].transpose("chain", "draw").values)
-                if array.shape == shape:
-                    found[name] = array
-                    break
-    wanted = {
-        "diverging": "divergences",
-        "energy": "E-BFMI",
-        "tree_depth": "tree depth",
-        "acceptance_rate": "acceptance",
-    }
-    if not follows_gradients:
-        return found, []
-    senseless = SENSELESS.get(str(tree.attrs.get("method")), set())
-    if "reached_max_depth" in found:
-        senseless = {*senseless, "tree_depth"}
-    return found, [
-        f"sample_stats has no `{name}`: {what} was not checked."
-        if what != "divergences"
-        else f"sample_stats has no `{name}`: divergences were not checked."
-        for name, what in wanted.items()
-        if name not in found and name not in senseless
-    ]
 
 
 def merged_attrs(tree: xr.DataTree) -> dict[str, Any]:

@@ -51,6 +51,20 @@ def as_rich(verdict: "Verdict") -> "Group":
     return Group(rich_table(verdict), Panel(Group(*parts), border_style=colour, title="Verdict"))
 
 
+def as_html(verdict: "Verdict", width: int = 110) -> str:
+    """The same for a notebook, in colours that are read on light and dark."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(record=True, width=width, file=StringIO(), force_jupyter=False)
+    console.print(as_rich(verdict))
+    style = "white-space:pre;overflow-x:auto;line-height:normal"
+    return console.export_html(
+        inline_styles=True, code_format=f'<pre style="{style}"><code>{{code}}</code></pre>'
+    )
+
+
 def finding_grid(finding: "Finding") -> "Table":
     """One finding: mark and message, then cause and next step, indented under it."""
     from rich.table import Table

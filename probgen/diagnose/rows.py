@@ -87,7 +87,7 @@ def format_row(verdict: "Verdict", position: int) -> Row:
     cells.append("" if not isfinite(mcse) else f"{mcse:.1g}" if mcse < 1 else f"{mcse:.2g}")
     cells += [f"{value:.0f}" if isfinite(value) else "-" for value in (bulk, tail)]
     cells.append("-" if np.isnan(r_hat) else f"{r_hat:.3f}")
-    wanted = verdict.limits.ess_per_chain * verdict.chains
+    wanted = verdict.limits.wanted_ess(verdict.chains)
     bad = (bulk < wanted, tail < wanted, r_hat > verdict.limits.r_hat)
     styles = [""] * 5 + ["bold red" if flag else "" for flag in bad]
     return Row(str(row.name), tuple(cells), tuple(styles))

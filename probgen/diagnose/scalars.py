@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 MOST_READ = 1 << 20  # values read at once from a site that may lie on disk
-CONSTANT_SLACK = 100.0  # in units of machine epsilon: diagonals of correlation matrices jitter
+CONSTANT_SLACK = 16.0  # machine epsilons: diagonals of correlation matrices jitter
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ def flatten(name: str, array: xr.DataArray, chosen: np.ndarray) -> Block:
 def scalar_names(name: str, array: xr.DataArray, chosen: np.ndarray) -> list[str]:
     """Names like ``theta[Choate]`` or ``L[0, 1]``, one per chosen scalar."""
     dims = array.dims[2:]
+    name = name or '""'  # else nothing would be seen of it
     if not dims:
         return [name]
     labels = [labels_of(array, dim) for dim in dims]

@@ -92,6 +92,12 @@ class Verdict:
     def __repr__(self) -> str:
         return f"Verdict(trustworthy={self.trustworthy}, ok={self.ok}, {self.headline!r})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from probgen.diagnose.render import as_html
+
+        return as_html(self)
+
     def __rich__(self) -> Any:
         from probgen.diagnose.render import as_rich
 

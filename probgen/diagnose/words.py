@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from math import ceil, isfinite, log10
 
 MOST_NAMED = 3
+MOST_CHAINS_NAMED = 8
 
 
 def count_of(number: int, noun: str) -> str:
@@ -22,11 +23,15 @@ def quoted(names: Iterable[str], most: int = MOST_NAMED) -> str:
 def chains_named(chains: Sequence[int], of: int = 0) -> str:
     """The chains by number, counted from 0 as in the DataTree: "chain 2", "chains 0 and 3".
 
-    `of` is the number of chains there are, if "all 4 chains" may be said.
+    Of many, the first are named. `of` is the number of chains there are, if "all 4 chains" may be
+    said.
     """
     if len(chains) == of > 1:
         return f"all {of} chains"
     numbers = [str(chain) for chain in chains]
+    if len(numbers) > MOST_CHAINS_NAMED:
+        rest = len(numbers) - MOST_CHAINS_NAMED
+        return f"chains {', '.join(numbers[:MOST_CHAINS_NAMED])} and {rest} more"
     if len(numbers) == 1:
         return f"chain {numbers[0]}"
     return f"chains {', '.join(numbers[:-1])} and {numbers[-1]}"

@@ -107,8 +107,8 @@ class Chains:
     """All of a run that hands over no pieces."""
     state: KernelState | None = field(init=False)
     """Where the latest piece ended."""
-    seen: Seen = field(init=False, default_factory=Seen)
-    """Of the draws in all pieces."""
+    seen: Seen = field(init=False)
+    """Of the draws in all pieces, those before a break too."""
     _stretches: Stretches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +120,7 @@ class Chains:
         self.outcomes = [None] * plan.chains
         self._stretches = Stretches(plan, int(self.settings.dim))
         self.state = plan.state
+        self.seen = plan.seen or Seen()
         self._began = time.perf_counter()
         self._before = seconds_of(plan.state) if plan.state else 0.0
 

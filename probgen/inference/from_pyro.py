@@ -17,12 +17,13 @@ from probgen.errors import DataError, ModelError, OptionError
 from probgen.inference.arguments import check_counts, seed_of
 from probgen.inference.derived import Derived, derive, missing_latents
 from probgen.inference.groups import data_groups
+from probgen.inference.model_source import program_text
 from probgen.inference.optimise.importance import notes_on_k, smoothed
 from probgen.inference.pyro_results.guide import is_guide, read_guide
 from probgen.inference.pyro_results.mcmc import read_mcmc
 from probgen.inference.pyro_results.source import Source, by_chain
 from probgen.inference.pyro_results.variables import add_predictive, in_shape, variables_of
-from probgen.results.attributes import version_of
+from probgen.results.attributes import model_attributes, version_of
 from probgen.results.tree import Labels, Variable, build_tree
 
 __all__ = ["from_pyro"]
@@ -38,6 +39,7 @@ def from_pyro(
     predictions: Mapping[str, Any] | None = None,
     num_chains: int = 1,
     draws: int = 1000,
+    losses: Sequence[float] | None = None,
     log_likelihood: bool = True,
     seed: int | None = 0,
     dims: Mapping[str, Sequence[str]] | None = None,
@@ -61,6 +63,9 @@ def from_pyro(
         Chains that flat samples are divided into, one after another.
     draws
         Draws per chain from a guide.
+    losses
+        What `SVI.step` returned at every step (negative ELBO, nats): `diagnose` then says
+        whether training had settled.
     log_likelihood
         Whether the log likelihood of every observation is computed.
     seed
@@ -72,8 +77,8 @@ def from_pyro(
     -------
     DataTree with `posterior`, `sample_stats` (`lp`, `diverging`; `log_q` of a guide, whose
     Pareto k is an attribute), `log_likelihood`, `log_prior`, `unconstrained_posterior`,
-    `observed_data`, `constant_data` and the predictive groups that were given. What a program
-    does not allow is left out, with a note among the attributes.
+    `observed_data`, `constant_data`, `history` (the losses) and the predictive groups that were
+    given. What a program does not allow is left out, with a note among the attributes.
 
     Raises
     ------
@@ -109,16 +114,27 @@ def from_pyro(
             attrs["pareto_k"] = k
             notes += notes_on_k(k, attrs["method"])
     groups["sample_stats"] = stats
+    if losses is not None:
+        groups["history"] = {"loss": _by_step(losses)}
     for name, samples in given.items():
         add_predictive(groups, name, samples, program, num_chains)
     if program is not None:
-        attrs["model"] = program.name
+        attrs |= model_attributes(program.name, program_text(program.model))
         groups |= data_groups(program)
     if notes:
         attrs["notes"] = notes
     if not any(groups.values()):
         raise OptionError("from_pyro: there is nothing to convert; give a result or samples.")
     return build_tree(groups, Labels(dims or {}, coords or {}), attrs)
+
+
+def _by_step(losses: Sequence[float]) -> Variable:
+    """Losses, numbers or tensors of one, as a variable over the steps."""
+    try:
+        values = np.array([float(loss) for loss in losses])
+    except (TypeError, ValueError):
+        raise DataError("losses must be a sequence of numbers, one for every step.") from None
+    return Variable(values, ("step",), sampled=False)
 
 
 def _read(

@@ -10,11 +10,12 @@ import math
 import numbers
 from typing import Any
 
-from probgen.errors import BuildError, OptionError
+from probgen.errors import OptionError
 from probgen.inference.adapt.learnt import continued
 from probgen.inference.adapt.settings import METRICS, Settings, make_settings
 from probgen.inference.chains import check_plan
 from probgen.inference.eager import run_eager
+from probgen.inference.engines import run_on_an_engine
 from probgen.inference.method import DensityLike, Draws, Plan
 from probgen.inference.native.library import load
 from probgen.inference.native.threads import run_native
@@ -81,7 +82,12 @@ def run(method: Any, density: DensityLike, plan: Plan, **values: Any) -> Draws:
         plan = continued(plan, plan.adaptation, settings, method.name)
         settings.resume = 1
     settings.seed = plan.seed % 2**64
-    result = _run(density, plan, settings)
+    result = run_on_an_engine(
+        density,
+        load,
+        lambda library: run_native(density, plan, settings, library),
+        lambda: run_eager(density, plan, settings),
+    )
     needed = draws_needed(settings)
     if method.metric == "dense" and 0 < plan.warmup < needed and not settings.resume:
         result.summary["notes"].append(
@@ -96,17 +102,3 @@ def draws_needed(settings: Settings) -> int:
     """Warm-up draws from which a dense metric is learnt: 2 dim young ones."""
     fraction = settings.young_fraction * (1 - settings.final_fraction)
     return math.ceil((2 * settings.dim + 1) / fraction) + 1
-
-
-def _run(density: DensityLike, plan: Plan, settings: Settings) -> Draws:
-    if density.native is None:
-        return run_eager(density, plan, settings)
-    try:
-        library = load()
-    except BuildError as error:
-        result = run_eager(density, plan, settings)
-        result.summary["notes"].append(
-            f"The native sampler could not be built, so a slow one in Python was used: {error}"
-        )
-        return result
-    return run_native(density, plan, settings, library)

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from probgen.declare.data import innermost, name_of
+from probgen.declare.data import name_of
 from probgen.declare.findprogram import uses_pyro
 from probgen.declare.modelfile import load_model, load_zoo_model
 from probgen.errors import ProbgenError, StoreError
-from probgen.results.sources import source_text
+from probgen.inference.model_source import own_source
 
 __all__ = ["describe_program", "find_program_again", "source_differs"]
 
@@ -35,10 +35,7 @@ def describe_program(model: Callable[..., Any]) -> dict[str, Any]:
 
 def _source_digest(model: Callable[..., Any]) -> str | None:
     """SHA-256 of the source of a function, or of the class of an object that can be called."""
-    inner = innermost(model)
-    if inspect.ismethod(inner):
-        inner = inner.__func__
-    text = source_text(inner if isinstance(inner, FunctionType) else type(inner))
+    text = own_source(model)
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 

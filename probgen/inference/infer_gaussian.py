@@ -12,11 +12,12 @@ import xarray as xr
 from probgen.declare.networks.gaussian_network import GaussianNetwork, read_gaussian
 from probgen.errors import DataError, OptionError
 from probgen.inference.graphical.exact import Exact
-from probgen.inference.graphical.gaussian import condition_gaussian
+from probgen.inference.graphical.gaussian import GaussianPosterior, condition_gaussian
+from probgen.inference.network_text import gaussian_text
 from probgen.results.attributes import run_attributes
 from probgen.results.tree import Variable, build_tree
 
-__all__ = ["infer_gaussian", "is_exactly_gaussian"]
+__all__ = ["gaussian_posterior", "infer_gaussian", "is_exactly_gaussian"]
 
 
 def is_exactly_gaussian(model: Any, method: Any, data: Mapping[Any, Any] | None) -> bool:
@@ -43,6 +44,15 @@ def is_exactly_gaussian(model: Any, method: Any, data: Mapping[Any, Any] | None)
     return True
 
 
+def gaussian_posterior(
+    model: Any, data: Mapping[Any, Any] | None
+) -> tuple[GaussianNetwork, dict[Any, Any], GaussianPosterior]:
+    """The network as it was read, the evidence, and the posterior in closed form."""
+    network = model if isinstance(model, GaussianNetwork) else read_gaussian(model)
+    given = {name: value for name, value in (data or {}).items() if value is not None}
+    return network, given, condition_gaussian(network, given)
+
+
 _KINDS = ("LinearGaussianBayesianNetwork", "GaussianNetwork")
 
 
@@ -55,17 +65,15 @@ def infer_gaussian(
 ) -> xr.DataTree:
     """Exact draws of the free nodes, as a DataTree; see `probgen.infer`."""
     started = time.perf_counter()
-    network = model if isinstance(model, GaussianNetwork) else read_gaussian(model)
-    given = {
-        name: value for name, value in ({} if data is None else data).items() if value is not None
-    }
-    posterior = condition_gaussian(network, given)
+    network, given, posterior = gaussian_posterior(model, data)
     chains, draws = (
         Exact.defaults["chains"] if chains is None else chains,
         Exact.defaults["draws"] if draws is None else draws,
     )
     values = posterior.draw(chains, draws, seed)
-    attrs = run_attributes("linear-Gaussian network", Exact(), seed, ("numpy", "xarray", "pgmpy"))
+    source = gaussian_text(network.title, network.labels(), network.parents)
+    packages = ("numpy", "xarray", "pgmpy")
+    attrs = run_attributes("linear-Gaussian network", Exact(), seed, packages, source)
     attrs |= {
         "method_reason": "a linear-Gaussian posterior is known in closed form",
         "engine": "numpy",

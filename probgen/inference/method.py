@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from probgen.results.store.state import KernelState, Piece
+
+if TYPE_CHECKING:
+    from probgen.inference.notes import Seen
 
 __all__ = ["DensityLike", "Draws", "Method", "NativeFunction", "Plan", "Progress"]
 
@@ -94,6 +97,8 @@ class Plan:
     """Where an earlier run with the same method, seed, chains and warm-up stood: this one goes
     on from there to the same bits as if there had been no break. Draws made before it are not
     made again; the first piece begins after it."""
+    seen: Seen | None = None
+    """What the notes need to know of the draws made before `state`."""
 
 
 @dataclass

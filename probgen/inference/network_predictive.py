@@ -18,8 +18,9 @@ from probgen.declare.network import Network
 from probgen.declare.networks.evidence import resolve_evidence
 from probgen.declare.networks.kinds import slices_of
 from probgen.errors import OptionError
+from probgen.inference.network_text import network_text
 from probgen.inference.room import check_room
-from probgen.results.attributes import library_attributes
+from probgen.results.attributes import library_attributes, model_attributes
 from probgen.results.network_tree import observed_dataset, posterior_dataset, state_labels
 
 __all__ = ["ancestral_states", "network_prior", "predict_network"]
@@ -74,7 +75,8 @@ def network_prior(
     else:
         draws = _drawn_by_engine(network, shape, seed)
     tree = xr.DataTree()
-    tree.attrs.update({**library_attributes(), "model": network.title, "sampling": "prior"})
+    told = model_attributes(network.title, network_text(network))
+    tree.attrs.update({**library_attributes(), **told, "sampling": "prior"})
     tree.attrs["seed"] = seed
     free = [v for v in range(len(network.names)) if v not in evidence]
     for group, members in (("prior", free), ("prior_predictive", list(evidence))):

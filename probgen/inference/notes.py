@@ -6,19 +6,22 @@ an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import xarray as xr
 
 from probgen.errors import SamplingError
 from probgen.inference.method import Draws
 
-__all__ = ["Seen", "notes_of", "notes_on", "seen_of"]
+__all__ = ["Seen", "notes_of", "notes_on", "seen_in", "seen_of"]
 
 RUNAWAY = 1e8
 """Unconstrained values beyond this are taken for a chain that runs away."""
 ENOUGH_DRAWS = 10
 """Fewer equal draws than this prove nothing."""
+_READ = 1 << 20
+"""Values of a store that are looked at together."""
 
 
 class Seen:
@@ -51,6 +54,25 @@ def seen_of(result: Draws) -> Seen:
     """All draws of `result` at once."""
     seen = Seen()
     seen.add(result.unconstrained, result.stats)
+    return seen
+
+
+def seen_in(tree: xr.DataTree, sites: Sequence[str]) -> Seen:
+    """The draws that a store holds already, a part at a time; `sites` in the density's order."""
+    seen = Seen()
+    if not {"unconstrained_posterior", "sample_stats"} <= tree.children.keys():
+        return seen
+    draws, stats = (tree[n].to_dataset() for n in ("unconstrained_posterior", "sample_stats"))
+    if "lp" not in stats or not set(sites) <= set(draws):
+        return seen
+    per_draw = sum(draws[name][:, 0].size for name in sites) if draws.sizes["draw"] else 1
+    step = max(1, _READ // max(per_draw, 1))
+    for first in range(0, draws.sizes["draw"], step):
+        part = {"draw": slice(first, first + step)}
+        values = [draws[name].isel(part).values for name in sites]
+        flat = [v.reshape(*v.shape[:2], -1) for v in values]
+        told = {n: stats[n].isel(part).values for n in ("lp", "diverging") if n in stats}
+        seen.add(np.concatenate(flat, axis=2), told)
     return seen
 
 

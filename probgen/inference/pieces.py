@@ -20,6 +20,8 @@ __all__ = ["Stretch", "Stretches", "columns_of", "draws_before"]
 SECONDS = 1.0
 """Of work in a stretch, if its arrays are not larger than `BYTES`."""
 BYTES = 16_000_000
+ROWS = 8192
+"""Most draws in a stretch: of few coordinates they are still in the cache when they are stored."""
 FIRST = 4
 """Transitions of the first stretch, when the speed is not known."""
 GROWTH = 16
@@ -86,7 +88,7 @@ class Stretches:
         self._number = self._latest = 0
         self._seconds = 0.0
         row_bytes = 8 * plan.chains * (dim + columns)
-        self._most = max(1, BYTES // row_bytes)
+        self._most = max(1, min(BYTES // row_bytes, ROWS))
         self._spare: list[tuple[np.ndarray, np.ndarray]] = []
 
     def following(self) -> Stretch | None:

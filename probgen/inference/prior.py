@@ -13,8 +13,9 @@ from probgen.declare.program import Program, read_program
 from probgen.declare.replay import run_forward
 from probgen.inference.arguments import check_counts, seed_of
 from probgen.inference.groups import data_groups
+from probgen.inference.model_source import program_text
 from probgen.inference.predictive import forward_variables
-from probgen.results.attributes import library_attributes
+from probgen.results.attributes import library_attributes, model_attributes
 from probgen.results.tree import Labels, Variable, build_tree
 
 __all__ = ["prior", "prior_groups"]
@@ -73,7 +74,8 @@ def prior(
         model, data = continuous_program(model, data)
     program = read_program(model, data)
     groups = {**prior_groups(program, (chains, draws), seed), **data_groups(program)}
-    attrs = {**library_attributes(), "model": program.name, "sampling": "prior", "seed": seed}
+    told = model_attributes(program.name, program_text(program.model))
+    attrs = {**library_attributes(), **told, "sampling": "prior", "seed": seed}
     return build_tree(groups, Labels(dims or {}, coords or {}), attrs)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from probgen.errors import OptionError
 from probgen.inference.recorder import Recorder
 from probgen.results.store.checkpoint import FORMAT
 from probgen.results.store.state import KernelState
@@ -26,6 +27,11 @@ class Storage:
 
     path: str | os.PathLike[str]
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises `OptionError` for what is no path."""
+        if not isinstance(self.path, (str, os.PathLike)):
+            raise OptionError(f"store={self.path!r}: it must be a path, such as 'run.zarr'.")
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ def recorder_of(run: ProgramRun | NetworkRun, store: Store, state: KernelState |
     return Recorder(
         store,
         run.groups_of,
+        run.values_of,
         run.constants(),
         run.attributes,
         run.planned,

@@ -7,7 +7,10 @@ import textwrap
 import tokenize
 from typing import Any
 
-__all__ = ["source_text"]
+__all__ = ["cut", "source_text"]
+
+_LARGEST = 20_000  # bytes of a text: an attribute of a NetCDF file holds 64 kB
+_CUT = "\n..."
 
 
 def source_text(thing: Any) -> str | None:
@@ -19,3 +22,11 @@ def source_text(thing: Any) -> str | None:
         return textwrap.dedent(inspect.getsource(thing))
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         return None
+
+
+def cut(text: str) -> str:
+    """A text that fits in an attribute of a result, its end left out where it is long."""
+    raw = text.encode(errors="replace")
+    if len(raw) <= _LARGEST:
+        return text
+    return raw[: _LARGEST - len(_CUT)].decode(errors="ignore") + _CUT

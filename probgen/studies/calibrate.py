@@ -107,14 +107,16 @@ def calibrate(
     KeyboardInterrupt
         Interrupted before the first replication; later, the finished ones are returned.
     """
-    check_counts({"chains": chains, "draws": draws, "warmup": warmup})
+    counts = {"chains": chains, "draws": draws, "warmup": warmup}
+    check_counts({**counts, "replications": replications, "ranks": ranks})
+    if jobs == 0:
+        raise OptionError("jobs=0: at least 1, or -1 for all cores.")
     if replications < FEWEST:
         raise OptionError(f"replications={replications}: at least {FEWEST} are needed.")
     if ranks < 19:
         raise OptionError(f"ranks={ranks}: at least 19 draws are needed to rank the truth among.")
     if method is not None:
         check_method(method, "run")
-    counts = {"chains": chains, "draws": draws, "warmup": warmup}
     shared = {"seed": seed_of(seed), "ranks": ranks}
     if is_network(model) and not is_continuous(model):
         given = {"simulator": simulator, "quantities": quantities, "posterior": posterior or None}
@@ -159,6 +161,8 @@ def _network_study(
 ) -> Study:
     from probgen.studies.sbc.network import NetworkStudy, evidence_variables, joint_draws
 
+    if method is not None and "factors" not in getattr(method, "serves", ()):
+        raise OptionError(f"{method.name} works on Pyro programs, and this is a discrete network.")
     if not isinstance(model, Network):
         from probgen.declare.networks.pgmpy_models import read_network
 

@@ -91,7 +91,8 @@ class Calibration:
     @cached_property
     def verdict(self) -> CalibrationVerdict:
         """Whether the method is calibrated, and what speaks against it."""
-        return judge(self.table, self.tree["replications"].dataset, dict(self.tree.attrs))
+        rows, truth = self.tree["replications"].dataset, self.tree["truth"].dataset
+        return judge(self.table, rows, truth, dict(self.tree.attrs))
 
     @property
     def passed(self) -> bool:

@@ -11,18 +11,33 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.special import ndtri
 
 from probgen.errors import DataError
+from probgen.inference.graphical.gaussian import GaussianPosterior
 from probgen.studies.compare.estimates import (
+    PROBABILITIES,
     PROBABILITY,
+    STATISTICS,
     Estimates,
     estimates_of,
     read_scalars,
 )
 
-__all__ = ["MOST_DRAWS", "Reference", "matched", "reference_from_tree"]
+__all__ = [
+    "MOST_DRAWS",
+    "NothingInCommon",
+    "Reference",
+    "matched",
+    "reference_from_gaussian",
+    "reference_from_tree",
+]
 
 MOST_DRAWS, MOST_JOINT = 2000, 200  # kept of the reference for distances of joint draws
+
+
+class NothingInCommon(DataError):
+    """A reference that knows none of the scalars of a posterior."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,21 @@ def reference_from_tree(tree: xr.DataTree, title: str) -> Reference:
     )
 
 
+def reference_from_gaussian(posterior: GaussianPosterior, seed: int) -> Reference:
+    """A posterior in closed form: moments and quantiles without error, and independent draws."""
+    mean, sd = posterior.mean, posterior.standard_deviations
+    values = np.column_stack([mean, sd, mean[:, None] + sd[:, None] * ndtri(PROBABILITIES)])
+    names = tuple(posterior.labels())
+    return Reference(
+        *(names, names, STATISTICS, values, np.zeros_like(values)),
+        title="exact",
+        draws=posterior.draw(1, MOST_DRAWS, seed)[0, :, :MOST_JOINT],
+        drawn=names[:MOST_JOINT],
+        log_evidence=posterior.log_evidence,
+        log_evidence_error=0.0,
+    )
+
+
 def thinned(rows: np.ndarray, most: int) -> np.ndarray:
     """So many rows at most, evenly chosen."""
     if len(rows) <= most:
@@ -93,13 +123,13 @@ def thinned(rows: np.ndarray, most: int) -> np.ndarray:
 def matched(found: Estimates, reference: Reference) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the estimates and of the reference that are of the same scalar.
 
-    DataError when there is no such scalar; its message shows names of both.
+    `NothingInCommon` when there is no such scalar; its message shows names of both.
     """
     where = {name: row for row, name in reversed([*enumerate(reference.names)])}
     names = found.places if reference.by_position else found.names
     pairs = [(row, where[name]) for row, name in enumerate(names) if name in where]
     if not pairs or found.statistics != reference.statistics:
-        raise DataError(
+        raise NothingInCommon(
             f"The reference ({reference.title}) has none of the posterior's scalars: it names "
             f"{_some(reference.names)}; the posterior has {_some(names)}."
         )

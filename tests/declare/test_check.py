@@ -441,6 +441,12 @@ def dimension_of_results(y):
         pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
 
 
+def path_of_results(y):
+    mu = pyro.sample("level/mu", dist.Normal(0.0, 1.0))
+    with pyro.plate("n", 8):
+        pyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
 def parameter_and_site(y):
     pyro.param("mu", torch.tensor(1.0))
     normal(y)
@@ -455,6 +461,7 @@ STRUCTURE = {
     "dimension": (colliding, "n", "'outer' and 'n' are nested and both use dim.* -1", "dim=-2"),
     "entered twice": (reentered, "n", "'n'", ""),
     "reserved": (dimension_of_results, "draw", "plate is named 'draw', which is a dim", "another"),
+    "slash": (path_of_results, "level/mu", "a slash leads to another group", "'level.mu'"),
     "parameter": (parameter_and_site, "mu", "name 'mu' belongs to a param already", "another"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from probgen.diagnose import diagnose
 from tests.diagnose.synthetic_runs import autoregressive, normal, tree_of
@@ -35,6 +36,43 @@ def test_a_mode_has_no_spread():
     verdict = diagnose(approximation(None, draws=1))
     assert [f.check for f in verdict.findings] == ["point estimate"]
     assert "mu" in str(verdict)
+
+
+def trained(losses):
+    tree = approximation(0.1)
+    tree["history"] = xr.Dataset({"loss": ("step", losses)})
+    return [f for f in diagnose(tree).findings if f.check == "ELBO"]
+
+
+STEPS = np.arange(1000)
+
+
+def noise(seed: int, scale: float = 20.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(scale=scale, size=len(STEPS))
+
+
+def test_a_loss_that_still_falls_or_rises_is_told():
+    (falling,) = trained(5000 + 300 * np.exp(-STEPS / 400) + noise(1))
+    assert falling.severity == "warning"
+    assert "still fell by" in falling.message
+    assert "train longer" in falling.advice
+    (rising,) = trained(5000 + 0.2 * np.maximum(STEPS - 500, 0) + noise(1))
+    assert "rose by" in rising.message
+    assert "learning rate" in rising.advice
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_settled_loss_is_not(seed):
+    assert not trained(5000 + 300 * np.exp(-STEPS / 40) + noise(seed))
+    assert not trained(5 + 0.5 * np.exp(-STEPS / 400) + noise(seed, 0.01))  # less than a nat
+
+
+def test_a_loss_that_is_not_finite_fails():
+    losses = 5000 + noise(1)
+    losses[900:] = np.nan
+    (found,) = trained(losses)
+    assert found.severity == "failure"
+    assert not trained(5000 + noise(1)[:50])  # too few steps to tell
 
 
 def short_chains():

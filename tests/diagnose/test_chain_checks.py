@@ -140,3 +140,24 @@ def test_jitter_does_not_hide_a_constant_in_single_precision():
     jitter = (1 + 1e-7 * rng(1).integers(0, 2, (CHAINS, DRAWS))).astype(np.float32)
     verdict = diagnose(tree_of({"mu": normal(1), "one": jitter}))
     assert list(finding(verdict, "constants").sites) == ["one"]
+
+
+def test_single_precision_far_from_zero_is_no_constant():
+    far = (1e6 + normal(1)).astype("float32")  # in steps of 1/16
+    verdict = diagnose(tree_of({"far": far}))
+    assert "constants" not in {entry.check for entry in verdict.findings}
+
+
+def test_labels_that_repeat_are_told_apart():
+    theta = normal(1, 3)
+    theta[2, :, 1] += 4
+    tree = tree_of({"theta": theta})
+    tree["posterior"] = tree["posterior"].to_dataset().assign_coords(theta_dim_0=["A", "A", "B"])
+    verdict = diagnose(tree)
+    assert list(verdict.table.index) == ["theta[A]", "theta[A] #2", "theta[B]"]
+    assert list(finding(verdict, "R-hat").sites) == ["theta[A] #2"]
+
+
+def test_a_short_run_that_mixes_is_told_to_run_longer():
+    verdict = diagnose(tree_of({"mu": normal(1, chains=1, draws=8)}))
+    assert "draws=" in finding(verdict, "Monte Carlo error").advice

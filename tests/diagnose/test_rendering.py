@@ -32,6 +32,16 @@ def test_text_holds_table_headline_cause_and_advice():
     assert "\n" not in repr(verdict)
 
 
+def test_a_notebook_shows_the_table_and_escapes_names():
+    posterior, diverging = funnel()
+    posterior["<b>"] = normal(3)
+    html = diagnose(tree_of(posterior, diverging=diverging))._repr_html_()
+    assert html.startswith("<pre")
+    assert "ess bulk" in html
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+
+
 def test_a_large_site_is_represented_by_its_first_and_worst():
     theta = normal(1, 300)
     theta[0, :, 222] += 3

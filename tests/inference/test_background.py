@@ -54,6 +54,7 @@ def test_looked_at_and_stopped(tmp_path, stored):
     expected = infer(ZOO.program, WALK, **{**MANY, "draws": drawn(tree)})
     np.testing.assert_array_equal(tree["posterior"]["mu"], expected["posterior"]["mu"])
     equal(tree, run.tree())
+    equal(tree, run.stop())
     assert run.wait(1.0)
     if stored:
         more = resume(store, method=SLOW, background=True, progress=False)

@@ -186,6 +186,15 @@ def test_guides_and_svi_of_pyro():
     pyro.clear_param_store()
 
 
+def test_losses_of_the_training_are_kept_and_judged():
+    tree = from_pyro(rough_guide, conjugate, {"y": Z}, draws=50, losses=np.linspace(90, 10, 200))
+    assert tree["history"]["loss"].dims == ("step",)
+    assert tree.attrs["method"] == "rough_guide"
+    assert "still fell" in next(f.message for f in pg.diagnose(tree).findings if f.check == "ELBO")
+    with pytest.raises(DataError, match="losses"):
+        from_pyro(rough_guide, conjugate, {"y": Z}, losses=["low"])
+
+
 def test_what_is_no_result_is_refused():
     with pytest.raises(OptionError, match="int is no result of Pyro"):
         from_pyro(3)

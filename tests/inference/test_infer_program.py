@@ -10,7 +10,7 @@ import torch
 
 import probgen as pg
 from probgen.errors import OptionError
-from probgen.inference import infer_program
+from probgen.inference import program_run
 
 Y = torch.linspace(-1, 2, 20)
 QUICK = {"draws": 50, "warmup": 50, "chains": 2, "seed": 1, "progress": False}
@@ -23,7 +23,7 @@ def normal(y):
 
 
 def test_a_large_log_likelihood_is_left_out_with_a_note(monkeypatch):
-    monkeypatch.setattr(infer_program, "_LARGEST_LOG_LIKELIHOOD", 8 * 2 * 50 * 20 - 1)
+    monkeypatch.setattr(program_run, "_LARGEST_LOG_LIKELIHOOD", 8 * 2 * 50 * 20 - 1)
     tree = pg.infer(normal, data={"y": Y}, **QUICK)
     assert "log_likelihood" not in tree.children
     assert "log_likelihood=True" in tree.attrs["notes"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +18,7 @@ from probgen.inference.hmc import HMC
 from probgen.inference.mams import MAMS
 from probgen.inference.mclmc import MCLMC
 from probgen.inference.method import Draws
-from probgen.inference.native import library
+from probgen.inference.native import library, threads
 from probgen.inference.native.threads import AHEAD, run_native
 from probgen.inference.nuts import NUTS
 from probgen.results.store.state import KernelState, Piece
@@ -251,6 +253,22 @@ def test_warmup_that_is_not_kept_has_no_rows():
     assert warm[-1].state.iteration == PLAN["warmup"]
     assert {piece.draws.shape for piece in warm} == {(3, 0, 10)}
     assert {stat.shape for piece in warm for stat in piece.stats.values()} == {(3, 0)}
+
+
+def test_progress_is_shown_between_slow_writes(monkeypatch):
+    """Chains that are faster than the writing leave it no pause."""
+    monkeypatch.setattr(threads, "POLL_SECONDS", 0.0)
+    events: list[str] = []
+
+    def keep(piece: Piece) -> None:
+        events.append("piece")
+        time.sleep(0.01)
+
+    plan = {"chains": 2, "warmup": 20, "draws": 150, "progress": lambda _: events.append("shown")}
+    run(NUTS(), density_of("native"), keep=keep, **plan)
+    assert events.count("piece") > 20
+    pairs = list(itertools.pairwise(events))
+    assert ("piece", "piece") not in pairs
 
 
 def test_arrays_are_used_again():

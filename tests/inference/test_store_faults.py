@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import numpy as np
 import pytest
 
 from probgen.api import infer, resume
-from probgen.errors import StoreError
+from probgen.errors import OptionError, StoreError
 from probgen.inference import recorder
 from probgen.inference.interrupts import held_back
+from probgen.inference.program_run import ProgramRun
 from probgen.results.store.reading import open_store
 from tests.inference.killed import ZOO, arguments
 from tests.inference.test_resume import COMMON, WALK, equal
@@ -114,10 +116,12 @@ def test_two_runs_on_one_store(tmp_path):
 
     class Nosy(Walk):
         def run(self, density, plan):
-            with pytest.raises(StoreError, match=f"another process .pid {os.getpid()}") as raised:
+            with pytest.raises(
+                StoreError, match=f"a run of this process .pid {os.getpid()}"
+            ) as raised:
                 resume(tmp_path / "s.zarr", method=self)
             seen.append(raised.value)
-            with pytest.raises(StoreError, match="another process"):
+            with pytest.raises(StoreError, match="this process"):
                 infer(ZOO.program, WALK, store=tmp_path / "s.zarr", overwrite=True, **COMMON)
             return super().run(density, plan)
 
@@ -205,8 +209,71 @@ def test_a_model_that_fails_leaves_its_draws(tmp_path, monkeypatch):
             object.__setattr__(plan, "progress", fail)
             return super().run(density, plan)
 
-    with pytest.raises(FloatingPointError):
+    with pytest.raises(FloatingPointError) as raised:
         infer(ZOO.program, Failing(), store=tmp_path / "s.zarr", **COMMON)
+    assert "holds the 36 draws of each chain" in raised.value.__notes__[0]
     assert open_store(tmp_path / "s.zarr")["posterior"].sizes["draw"] == 36
     whole = infer(ZOO.program, WALK, **COMMON)
     equal(whole, resume(tmp_path / "s.zarr", method=WALK, progress=False))
+
+
+def test_outputs_that_fail_leave_the_draws_before_them(tmp_path, monkeypatch):
+    """Within a piece too: some of it may be stored, and the state is that before it."""
+    monkeypatch.setattr(recorder, "EVERY", 0.0)
+    monkeypatch.setattr(recorder, "_BLOCK_BYTES", 10_000)
+    values_of, calls = ProgramRun.values_of, []
+
+    def broken(self, piece):
+        calls.append(piece.first)
+        if len(calls) == 8:
+            raise FloatingPointError("overflow")
+        return values_of(self, piece)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgramRun, "values_of", broken)
+        with pytest.raises(FloatingPointError, match="overflow"):
+            infer(ZOO.program, WALK, store=tmp_path / "s.zarr", **COMMON)
+    whole = infer(ZOO.program, WALK, **COMMON)
+    tree = open_store(tmp_path / "s.zarr").load()
+    drawn = tree["posterior"].sizes["draw"]
+    assert 0 < drawn < COMMON["draws"]
+    np.testing.assert_array_equal(tree["posterior"]["mu"], whole["posterior"]["mu"][:, :drawn])
+    equal(whole, resume(tmp_path / "s.zarr", method=WALK, progress=False))
+
+
+def test_a_flipped_bit_stops_a_resume(tmp_path):
+    infer(ZOO.program, WALK, store=tmp_path / "s.zarr", **COMMON)
+    chunk = tmp_path / "s.zarr/posterior/mu/c/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[17] ^= 1
+    chunk.write_bytes(content)
+    for draws in (None, 70):
+        with pytest.raises(StoreError, match="posterior/mu is damaged"):
+            resume(tmp_path / "s.zarr", method=WALK, draws=draws, progress=False)
+
+
+def test_a_state_that_takes_long_to_write_is_written_seldom(tmp_path, monkeypatch):
+    commits = []
+    commit = recorder.Store.commit
+
+    def slow(self, *given) -> None:
+        commits.append(time.monotonic())
+        commit(self, *given)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(recorder, "EVERY", 0.01)
+    monkeypatch.setattr(recorder.Store, "commit", slow)
+    infer(ZOO.program, Walk(nap=0.002), store=tmp_path / "s.zarr", **{**COMMON, "draws": 200})
+    assert len(commits) <= 2 + (commits[-1] - commits[0]) / (0.01 * 50 * 0.1 / 0.5)
+    assert len(commits) >= 2
+
+
+def test_what_is_no_path_is_told():
+    with pytest.raises(OptionError, match="store=3"):
+        infer(ZOO.program, WALK, store=3, **COMMON)
+
+
+def test_paths_may_have_any_name(tmp_path):
+    store = tmp_path / "a b" / "ü ∂" / "run ✓.zarr"
+    tree = infer(ZOO.program, WALK, store=store, **COMMON)
+    equal(tree, resume(str(store), method=WALK))

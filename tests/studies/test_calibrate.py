@@ -304,6 +304,23 @@ def test_sites_that_cannot_be_drawn_are_named():
         calibrate(pg.load_network("asia"), observed=["nobody"])
     with pytest.raises(OptionError, match="posterior= is for Pyro programs"):
         calibrate(pg.load_network("asia"), observed=["xray"], posterior=True)
+    with pytest.raises(OptionError, match="NUTS works on Pyro programs"):
+        calibrate(pg.load_network("asia"), pg.NUTS(), observed=["xray"])
+    for wrong in ({"replications": 40.5}, {"ranks": "many"}, {"jobs": 0}):
+        with pytest.raises(OptionError, match=next(iter(wrong))):
+            calibrate(line, pg.NUTS(), data={"x": X}, observed=["y"], **wrong)
+
+
+def test_values_at_the_edge_of_double_precision_are_told(right):
+    """Draws of a steep prior are rounded to just beside 0 or 1: right methods fail there."""
+    tree = right.tree.copy(deep=True)
+    assert "double precision" not in " ".join(right.verdict.notes)
+    tree["truth"]["slope"][3] = 2.2e-308
+    tree["truth"]["level"][5, 1] = np.nextafter(1.0, 0.0)
+    tree["truth"]["level"][7, 0] = np.nextafter(1.0, 0.0)
+    tree["truth"]["level"][9] = 1.0  # as whole numbers are, and exact
+    told = " ".join(Calibration(tree).verdict.notes)
+    assert "In 3 of 40 replications the model drew values (of level, most often) nearer" in told
 
 
 def test_arguments_that_the_program_reads_stay_as_they_are():

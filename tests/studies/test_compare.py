@@ -1,13 +1,16 @@
 """Whole comparisons: wrong methods are exposed, failures are rows, nothing depends on luck."""
 
 import json
+import time
+from dataclasses import replace
+from itertools import pairwise
 
 import joblib
 import numpy as np
 import pytest
 
 import probgen as pg
-from probgen.errors import OptionError, SamplingError
+from probgen.errors import DataError, OptionError, SamplingError
 from probgen.studies.compare import study
 from probgen.studies.compare.estimates import estimates_of
 from probgen.studies.compare.result import Comparison, read_comparison
@@ -66,21 +69,21 @@ def test_failures_are_rows_with_their_reason_and_stand_last(compared):
     assert compared.table["standing"].tolist()[-2:] == ["failed", "failed"]
     runs = compared.runs.set_index("method")
     assert runs.loc["raising", "status"] == "failed"
-    assert runs.loc["raising", "reason"] == "the sampler fell over"
+    assert runs.loc["raising", "reason"] == "ArithmeticError: the sampler fell over"
     assert runs.loc["dying", "status"] == "crashed"
     assert "SIGABRT" in runs.loc["dying", "reason"]
-    assert "raising failed: the sampler fell over." in compared.verdict
+    assert "raising failed: ArithmeticError: the sampler fell over." in compared.verdict
 
 
 def test_warm_up_is_charged(compared):
     run = compared.runs.set_index("method").loc["exact"]
     worst = min(run["ess_bulk_worst"], run["ess_tail_worst"])
-    assert run["seconds"] == 1.5
-    assert run["ess_per_second"] == pytest.approx(worst / 1.5)  # not worst / 1.0
+    assert run["seconds"] == pytest.approx(1.5, abs=0.1)  # starting points are charged, too
+    assert run["ess_per_second"] == pytest.approx(worst / run["seconds"])  # not worst / 1.0
     assert run["ess_per_gradient"] == pytest.approx(worst / 1500)
     first = compared.curves.query("method == 'exact'").iloc[0]
     assert first["draws"] == 16
-    assert first["seconds"] == pytest.approx(0.5 + 16 / 2000)
+    assert first["seconds"] == pytest.approx(run["seconds_warmup"] + 16 / 2000)
     assert first["gradients"] == pytest.approx(500 + 1000 * 16 / 2000)
 
 
@@ -88,7 +91,8 @@ def test_compiling_counts_in_the_time_to_the_first_trustworthy_answer(compared):
     run = compared.runs.set_index("method").loc["exact"]
     compiling = compared.tree.attrs["seconds_compile_cold"]
     assert compiling > 0
-    expected = run["seconds_compile"] + 0.5 + run["trusted_draws"] / 2000
+    draws = run["trusted_draws"] / 2000
+    expected = run["seconds_compile"] + run["seconds_warmup"] + draws
     assert run["trusted_seconds"] == pytest.approx(expected)
     assert run["seconds_compile"] >= compiling
     assert 16 <= run["trusted_draws"] < 2000
@@ -207,12 +211,87 @@ def test_a_reference_that_cannot_be_made_or_read_is_an_error():
         compare(normal, [Independent()], data=data(), reference=3, progress=False)
     with pytest.raises(SamplingError, match="could not be made"):
         compare(normal, [Independent()], data={}, reference="long", progress=False)
+    with pytest.raises(DataError, match="has none of the posterior's scalars: it names mu_typo"):
+        compare(
+            *(normal, [Independent()]),
+            data=data(),
+            seeds=1,
+            reference={"mu_typo": (0, 1)},
+            progress=False,
+        )
 
 
 def test_options_are_checked_before_anything_runs():
-    for wrong in ({"seeds": 0}, {"seeds": [1, 1]}, {"budget": 0}, {"options": {"draws": 3}}):
-        with pytest.raises(OptionError):
+    for wrong in (
+        *({"seeds": 0}, {"seeds": [1, 1]}, {"seeds": True}, {"budget": 0}),
+        *({"options": {"draws": 3}}, {"options": {"initial": 3}}, {"options": {"store": "x"}}),
+        *({"timeout": -1.0}, {"timeout": "soon"}, {"jobs": 0}),
+    ):
+        (name,) = wrong
+        with pytest.raises(OptionError, match=name):
             compare(normal, [Independent()], data=data(), progress=False, **wrong)
+
+
+def test_a_gaussian_network_is_measured_by_its_moments():
+    from pgmpy.factors.continuous import LinearGaussianCPD
+    from pgmpy.models import LinearGaussianBayesianNetwork
+
+    model = LinearGaussianBayesianNetwork([("a", "b")])
+    model.add_cpds(LinearGaussianCPD("a", [1.0], 2.0), LinearGaussianCPD("b", [0, 1], 1, ["a"]))
+    found = compare(model, [pg.Exact()], data={"b": 2.5}, seeds=1, progress=False)
+    known = found.tree["reference"].to_dataset()
+    mean, sd = 1.0 + 0.8 * 1.5, (4.0 - 0.8 * 4.0) ** 0.5
+    expected = [mean, sd, mean - 1.6448536 * sd, mean, mean + 1.6448536 * sd]
+    np.testing.assert_allclose(known["value"].sel(scalar="a"), expected, rtol=1e-6)
+    assert (known["mcse"] == 0).all()  # not the error of draws
+    assert line(found, "Exact")["standing"] == "right"
+    assert found.tree.attrs["sliced_wasserstein_floor"] > 0
+
+
+@pytest.mark.parametrize(("low", "high"), [(3.0, 3.3), (2.0, 9.0), (0.004, 0.4), (1e-9, 1e5)])
+def test_a_logarithmic_axis_has_some_labels_that_do_not_overlap(low, high):
+    from matplotlib.figure import Figure
+
+    from probgen.studies.compare.ticks import log_axis
+
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([low, high], [low, high])
+    for which in "xy":
+        log_axis(axes, which, "{:g}".format)
+    figure.draw_without_rendering()
+    left, right = axes.get_xlim()
+    ticks = [
+        t for t in axes.get_xticklabels() if t.get_text() and left <= t.get_position()[0] <= right
+    ]
+    assert 2 <= len(ticks) <= 8
+    assert not any(t.get_text() for t in axes.get_xticklabels(minor=True))
+    boxes = sorted((t.get_window_extent().x0, t.get_window_extent().x1) for t in ticks)
+    assert all(a[1] < b[0] for a, b in pairwise(boxes))
+
+
+def test_names_in_backquotes_become_code_on_the_page(compared, tmp_path):
+    tree = compared.tree.copy()
+    tree["runs"]["reason"] = tree["runs"]["reason"].str.replace("fell", "`fell` <i>")
+    page = Comparison(tree).save(tmp_path / "page.html").read_text()
+    written = "the sampler <code>fell</code> &lt;i&gt; over"
+    assert page.count(written) == 2  # in the verdict, and in the table of runs
+
+
+def test_what_was_built_for_the_first_run_is_not_charged(monkeypatch, tmp_path):
+    """On a machine that never saw an engine its library is built first, which takes seconds."""
+    monkeypatch.setenv("PROBGEN_CACHE", str(tmp_path / "cache"))
+
+    class Built(Independent):
+        def run(self, density, plan):
+            library = tmp_path / "cache" / "engine.so"
+            if not library.exists():
+                time.sleep(1.2)
+                library.touch()
+            return replace(super().run(density, plan), summary={})
+
+    found = measure(Job(normal, Built(), data(), {"seed": 1, "draws": 50, "threads": 1}), None)
+    assert found.costs.seconds < 1.0
 
 
 def test_pictures_and_page_show_every_method(compared):
@@ -230,8 +309,9 @@ def test_a_page_is_self_contained_and_escapes_what_it_quotes(compared, tmp_path)
     tree.attrs["model"] = "<script>alert(1)</script>"
     page = Comparison(tree).save(tmp_path / "page.html").read_text()
     assert "&lt;script&gt;alert(1)" in page
-    assert "<script" not in page
-    for outward in ('src="', "@import", "url(http", "<link"):
+    assert "<script>alert" not in page
+    assert "default-src &#39;none&#39;; script-src &#39;sha256-" in page
+    for outward in ('src="', "@import", "url(http", 'href="http'):
         assert outward not in page
 
 
@@ -251,11 +331,11 @@ def test_a_sampler_with_a_reckless_step_is_exposed():
         {"NUTS": pg.NUTS(), "MCLMC, reckless": pg.MCLMC(step_size=8.0, length=20.0)},
         data=model.data,
         reference=model.reference,
-        seeds=2,
+        seeds=4,
         progress=False,
     )
     assert found.best == "NUTS"
-    assert line(found, "MCLMC, reckless")["standing"] in ("biased", "not trusted")
+    assert line(found, "MCLMC, reckless")["standing"] == "biased"
     assert line(found, "MCLMC, reckless")["error_sd_worst"] > 0.1
 
 
@@ -301,3 +381,22 @@ def test_a_dask_cluster_carries_the_runs():
     )
     there = found.runs.query("method == 'exact'")["error_mean_worst"].tolist()
     assert there == alone.runs["error_mean_worst"].tolist()
+
+
+@pytest.mark.slow
+def test_ray_carries_the_runs():
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    options = {"data": data(), "reference": {"mu": truth()}, "seeds": 2, "budget": 500}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        register_ray()
+        with joblib.parallel_config("ray", n_jobs=2):
+            found = compare(normal, METHODS, progress=False, **options)
+    finally:
+        ray.shutdown()
+    alone = compare(normal, {"exact": Independent()}, progress=False, **options)
+    there = found.runs.query("method == 'exact'")["error_mean_worst"].tolist()
+    assert there == alone.runs["error_mean_worst"].tolist()
+    assert any("shared the machine" in text for text in found.caveats)  # it was not done here

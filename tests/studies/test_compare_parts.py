@@ -3,7 +3,9 @@
 import json
 import math
 import pickle
+import time
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +81,21 @@ class TestAccuracy:
         assert np.median([part.most_biased()[0] for part in parts]) == 0.0
         assert pooled(parts).most_biased()[0] > 0.0
 
+    def test_the_error_of_the_reference_does_not_average_out_over_seeds(self):
+        rng = np.random.default_rng(3)
+        blamed = {"pooled": 0, "as if it did": 0}
+        for study in range(20):  # the mean of the reference is itself off by chance
+            off = 0.1 * rng.standard_normal()
+            rough = read_reference({"x": {"mean": off, "mean_error": 0.1, "sd": 1.0}})
+            runs = [tree_of(x=normals((study, seed), 2, 500)) for seed in range(30)]
+            parts = [accuracy(estimates_of(run), rough) for run in runs]
+            together = pooled(parts)
+            shrunk = replace(together, reference_noise=together.reference_noise / 30**0.5)
+            blamed["pooled"] += together.most_biased()[0] > 0
+            blamed["as if it did"] += shrunk.most_biased()[0] > 0
+        assert blamed["pooled"] == 0
+        assert blamed["as if it did"] >= 5
+
     def test_the_bound_grows_with_the_number_of_comparisons(self):
         assert bound(1) == pytest.approx(3.29, abs=0.01)
         assert bound(100) > bound(1)
@@ -132,6 +149,40 @@ class TestJointDistance:
             assert getattr(same, name) < 2.5 * getattr(floor, name)
             assert getattr(wrong, name) > 3.0 * getattr(same, name)
 
+    def test_distances_are_those_of_other_implementations(self):
+        from scipy.spatial.distance import cdist
+        from scipy.stats import wasserstein_distance
+
+        x, y = self.correlated(2, 0.8), self.correlated(5, 0.0)
+        reference = reference_from_tree(y, "draws")
+        found = joint_distance(read_scalars(x), reference)
+        known = reference.draws
+        ours = np.stack([x["posterior"][n].values.ravel() for n in "xy"], axis=1)
+        z, w = ((part - known.mean(axis=0)) / known.std(axis=0) for part in (ours, known))
+        angles = np.linspace(0, np.pi, 500, endpoint=False)
+        directions = np.stack([np.cos(angles), np.sin(angles)])
+        sliced = np.mean([wasserstein_distance(z @ d, w @ d) for d in directions.T])
+        assert found.sliced_wasserstein == pytest.approx(sliced, rel=0.08)
+        z, w = (part[np.linspace(0, 1999, 1000).round().astype(int)] for part in (z, w))
+        width = np.median(cdist(w, w, "sqeuclidean")[np.triu_indices(1000, 1)])
+        means = [
+            np.exp(-cdist(a, b, "sqeuclidean") / width).mean() for a, b in ((z, z), (w, w), (z, w))
+        ]
+        assert found.mmd == pytest.approx((means[0] + means[1] - 2 * means[2]) ** 0.5)
+
+    @pytest.mark.parametrize("draws", [100, 500])
+    def test_the_floor_is_what_two_samples_are_apart(self, draws):
+        def sample(seed):
+            x = normals(seed, 4, draws, 2)
+            return tree_of(x=x[..., 0], y=x[..., 1])
+
+        reference = reference_from_tree(sample(1), "draws")
+        floor = floors(reference)
+        apart = [joint_distance(read_scalars(sample(10 + k)), reference) for k in range(8)]
+        for name, limit in (("sliced_wasserstein", 0.35), ("mmd", 0.2)):
+            mean = np.mean([getattr(each, name) for each in apart])
+            assert getattr(floor, name) == pytest.approx(mean, rel=limit)
+
     def test_moments_alone_have_no_joint_distance(self):
         assert (
             joint_distance(
@@ -152,6 +203,28 @@ class TestCosts:
         tree.attrs = {"seconds_inference": 3.0, "seconds_sampling": 1.0, "seconds_warmup": 0.5}
         assert costs_of(tree, 4.0).seconds == 3.0
         assert costs_of(tree, 4.0).after(0.5)[0] == 2.5
+
+    def test_of_programs_what_a_method_does_not_tell_is_charged_too(self):
+        tree = tree_of(x=normals(1, 2, 20))
+        clock = {"seconds_method": 3.0, "seconds_start": 0.5}
+        tree.attrs = {**clock, "seconds_sampling": 1.0, "seconds_warmup": 0.25}
+        found = costs_of(tree, 9.0)
+        assert (found.warmup, found.sampling) == (2.5, 1.0)  # not 0.25: the clock ran on
+        tree.attrs = clock
+        assert (costs_of(tree, 9.0).warmup, costs_of(tree, 9.0).sampling) == (0.5, 3.0)
+
+    def test_starting_points_and_the_method_are_timed(self):
+        from tests.studies.compare_programs import Sleeping, data, normal
+
+        class Slow(Sleeping):
+            def run(self, density, plan):
+                time.sleep(0.3)
+                return pg.Laplace().run(density, plan)
+
+        tree = pg.infer(normal, Slow(), data=data(), seed=1, init="map", progress=False)
+        assert tree.attrs["seconds_method"] >= 0.3
+        assert tree.attrs["seconds_start"] > 0
+        assert costs_of(tree, 9.0).seconds >= 0.3
 
 
 class TestCurve:
@@ -321,7 +394,9 @@ class TestIsolation:
         assert not (tmp_path / "alive").exists()
 
 
-def measured(sampling, *, ess=1000.0, error=0.0, noise=0.01, trustworthy=True, fallback=""):
+def measured(
+    sampling, *, ess=1000.0, error=0.0, noise=0.01, trustworthy=True, unchecked=False, fallback=""
+):
     from probgen.studies.compare.accuracy import Accuracy
 
     errors = np.full((1, len(STATISTICS)), error)
@@ -332,7 +407,9 @@ def measured(sampling, *, ess=1000.0, error=0.0, noise=0.01, trustworthy=True, f
         costs=Costs(0.1, 1.0, sampling, 9.0, math.nan, math.nan),
         effective=Yield(ess, ess, ess, ess, 1.0),
         memory=(1e8, 1e7),
-        accuracy=Accuracy(("x",), STATISTICS, errors, np.full_like(errors, noise)),
+        accuracy=Accuracy(
+            *(("x",), STATISTICS, errors), np.full_like(errors, noise), np.zeros_like(errors)
+        ),
         joint=None,
         curve=None,
         evidence=(math.nan, "", math.nan),
@@ -341,6 +418,7 @@ def measured(sampling, *, ess=1000.0, error=0.0, noise=0.01, trustworthy=True, f
         headline="",
         findings=() if trustworthy else ("R-hat: above 1.01.",),
         advice="" if trustworthy else "run longer",
+        unchecked=unchecked,
         native=not fallback,
         fallback=fallback,
     )
@@ -388,6 +466,36 @@ class TestWords:
         found = self.comparison(ONE=done(1.0, trustworthy=False), TWO=done(1.0, error=0.5))
         assert found.best is None
         assert "No method gave an answer to be trusted. Next step: run longer." in found.verdict
+
+    def test_an_approximation_that_nothing_measured_does_not_win(self):
+        answers = {"BOLD": done(1.0, unchecked=True), "SLOW": done(9.0)}
+        measured_too = self.comparison(**answers)
+        assert measured_too.best == "BOLD"
+        found = Comparison(measured_too.tree.filter(lambda node: node.name != "errors"))
+        assert found.best == "SLOW"
+        assert "BOLD is an approximation, 3.29 times faster; nothing measured" in found.verdict
+
+    def test_the_picture_of_errors_tells_none_from_unknown(self):
+        late = [Answer("timeout", reason="not done after 5 s")]
+        found = self.comparison(
+            EXACT=done(1.0), LOST=done(1.0, error=math.nan), OFF=done(1.0, error=0.2), LATE=late
+        )
+        (axes,) = found.plot()["errors"].axes
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        written = {labels[round(text.get_position()[1])]: text.get_text() for text in axes.texts}
+        assert written == {"EXACT": "no error", "LOST": "unknown", "LATE": "failed"}
+
+    def test_reasons_name_errors_that_are_not_ours(self):
+        found = self.comparison(
+            FOREIGN=[Answer("failed", reason="name 'x' is not defined", kind="NameError")],
+            OURS=[Answer("failed", reason="site 'x': no", kind="ModelError")],
+        )
+        assert "FOREIGN failed: NameError: name 'x' is not defined." in found.verdict
+        assert "OURS failed: site 'x': no." in found.verdict
+
+    def test_the_median_of_two_is_between_them(self):
+        found = self.comparison(A=[Answer("done", measured(t)) for t in (1.0, 3.0)])
+        assert found.table["seconds"][0] == 3.0  # 1 + 1 and 1 + 3
 
     def test_timings_that_overlap_are_no_difference(self):
         found = self.comparison(

@@ -47,12 +47,20 @@ def _subsampled(trace: Any) -> Iterator[Problem]:
 
 def _reserved(trace: Any) -> Iterator[Problem]:
     for name, message in trace.nodes.items():
-        if message["type"] == "sample" and name in ("chain", "draw"):
-            what = "site" if is_statement(message) else "plate"
+        if message["type"] != "sample":
+            continue
+        what = "site" if is_statement(message) else "plate"
+        if name in ("chain", "draw"):
             yield error(
                 name,
                 f"A {what} is named {name!r}, which is a dimension of every result.",
                 "Give it another name.",
+            )
+        elif "/" in name:
+            yield error(
+                name,
+                f"A {what} is named {name!r}; in a result, a slash leads to another group.",
+                f"Give it another name, such as {name.replace('/', '.')!r}.",
             )
 
 

@@ -59,7 +59,7 @@ def _cost_cells(run: Run) -> list[Cell]:
         Cell(word, rank, not verdict.trustworthy),
         Cell(f"{verdict.chains} x {verdict.draws}", float(verdict.chains * verdict.draws)),
         number_cell(r_hat, ".3f", r_hat > verdict.limits.r_hat),
-        number_cell(ess, ".0f", ess < verdict.limits.ess_per_chain * verdict.chains),
+        number_cell(ess, ".0f", ess < verdict.limits.wanted_ess(verdict.chains)),
         number_cell(None if diverging is None else float(diverging.sum()), ".0f"),
         number_cell(seconds, ".3g"),
         number_cell(rate, ".0f" if rate and rate > 100 else ".3g"),

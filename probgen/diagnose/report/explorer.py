@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from probgen.diagnose.panels import broken_ties
-from probgen.diagnose.report.featured import MOST_CHAINS
+from probgen.diagnose.report.featured import MOST_CHAINS, can_be_drawn
 from probgen.diagnose.report.runs import Run
 
 __all__ = ["explorer_data"]
@@ -36,7 +36,7 @@ def explorer_data(run: Run, budget: int) -> dict[str, Any] | None:
     per chain.
     """
     record = run.record
-    if record is None or not record.moving.any():
+    if record is None or not can_be_drawn(record):
         return None
     chains = min(record.chains, MOST_CHAINS)
     chosen, points = _sized(run, chains, budget)

@@ -11,8 +11,9 @@ import xarray as xr
 from probgen.diagnose.picture import worst_scalars
 from probgen.diagnose.record import Record
 from probgen.diagnose.report.runs import Run
+from probgen.diagnose.run_size import FEWEST_DRAWS
 
-__all__ = ["MOST_CHAINS", "featured_scalars", "featured_tree"]
+__all__ = ["MOST_CHAINS", "can_be_drawn", "featured_scalars", "featured_tree"]
 
 MOST_FEATURED = 6
 MOST_NAMED = 3
@@ -21,10 +22,15 @@ MOST_CHAINS = 8
 """Chains drawn: more lines could not be told apart."""
 
 
+def can_be_drawn(record: Record) -> bool:
+    """Whether there are draws that vary, and enough of them for a picture."""
+    return bool(record.moving.any()) and record.draws >= FEWEST_DRAWS
+
+
 def featured_scalars(run: Run, most: int = MOST_FEATURED) -> list[int]:
     """Positions in the record of the scalars to show, in the record's order."""
     record = run.record
-    if record is None or not record.moving.any():
+    if record is None or not can_be_drawn(record):
         return []
     position = {name: i for i, name in enumerate(record.names)}
     named = [

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.special import logsumexp
 
 from probgen.diagnose.report.closeups import figure_of
 from probgen.diagnose.report.pictures import Picture, drawn
@@ -22,6 +23,8 @@ __all__ = ["Loo", "khat_picture", "loo_of", "loo_table"]
 
 MOST_OBSERVATIONS = 2000
 """Of one site: PSIS costs about a millisecond an observation."""
+EVEN = 0.1
+"""Nats by which the largest log ratio exceeds the log of their mean: with less, no tail."""
 MOST_SITES = 3
 MOST_BYTES = 1 << 30
 """Of the log likelihood of one site."""
@@ -85,11 +88,16 @@ def _loo(run: Run, site: str, array: xr.DataArray) -> Loo:
     if not np.isfinite(flat).all():
         raise ValueError("some log likelihoods are not finite.")
     step = max(1, -(-flat.shape[2] // MOST_OBSERVATIONS))
-    kept = xr.Dataset({site: (("chain", "draw", "observation"), flat[:, :, ::step])})
+    flat, of = flat[:, :, ::step], flat.shape[2]
+    even = _even(flat)
+    judged = np.where(even, _any_uneven(flat, even)[..., None], flat)
+    kept = xr.Dataset({site: (("chain", "draw", "observation"), judged)})
     groups = {"log_likelihood": kept, "posterior": run.dataset("posterior")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # high Pareto k stand in the table
         result: Any = loo(xr.DataTree.from_dict(groups), var_name=site, pointwise=True)
+    if even.any():
+        _put_even(result, flat.reshape(-1, flat.shape[2]), even)
     k = np.asarray(result.pareto_k).ravel()
     order = np.argsort(-k)[:5]
     return Loo(
@@ -101,9 +109,43 @@ def _loo(run: Run, site: str, array: xr.DataArray) -> Loo:
         bad=int((k > result.good_k).sum()),
         good_k=float(result.good_k),
         worst=[(int(i) * step, float(k[i])) for i in order],
-        of=flat.shape[2],
+        of=of,
         result=result,
     )
+
+
+def _even(values: np.ndarray) -> np.ndarray:
+    """Which observations have ratios that are all but equal, (observation,).
+
+    `values` are log likelihoods (chain, draw, observation). A Pareto fit to ratios without a tail,
+    such as those of an outcome that is certain in every draw, measures rounding: k is of any
+    size, the sum is NaN, or the fit fails.
+    """
+    ratios = -values.reshape(-1, values.shape[2])
+    return np.asarray(ratios.max(axis=0) - _log_mean(ratios) < EVEN)
+
+
+def _any_uneven(values: np.ndarray, even: np.ndarray) -> np.ndarray:
+    """Log likelihoods (chain, draw) to stand in for those that cannot be fitted."""
+    if not even.all():
+        return np.asarray(values[..., np.argmin(even)])
+    return np.random.default_rng(0).normal(size=values.shape[:2])
+
+
+def _put_even(result: Any, values: np.ndarray, even: np.ndarray) -> None:
+    """Give even observations their plain estimate and k = 0; `values` is (draw, observation)."""
+    elpd = np.where(even, -_log_mean(-values), np.asarray(result.elpd_i))
+    k = np.where(even, 0.0, np.asarray(result.pareto_k))
+    result.elpd_i = result.elpd_i.copy(data=elpd)
+    result.pareto_k = result.pareto_k.copy(data=k)
+    result.elpd, result.p = float(elpd.sum()), float((_log_mean(values) - elpd).sum())
+    result.se = float(np.sqrt(elpd.size * elpd.var()))
+    result.warning = bool((k > result.good_k).any())
+
+
+def _log_mean(logs: np.ndarray) -> np.ndarray:
+    """Logarithm of the mean over the first dimension."""
+    return np.asarray(logsumexp(logs, axis=0) - np.log(len(logs)))
 
 
 def khat_picture(run: Run, entry: Loo, number: int) -> Picture:

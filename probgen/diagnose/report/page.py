@@ -15,7 +15,7 @@ import numpy as np
 from probgen.diagnose.network_verdict import NetworkVerdict
 from probgen.diagnose.report.comparison import comparison_of
 from probgen.diagnose.report.explorer import explorer_data
-from probgen.diagnose.report.featured import featured_scalars
+from probgen.diagnose.report.featured import can_be_drawn, featured_scalars
 from probgen.diagnose.report.loo import loo_table
 from probgen.diagnose.report.network import pictures_of_network
 from probgen.diagnose.report.pictures import Picture, pictures_of_draws
@@ -30,7 +30,7 @@ from probgen.diagnose.report.templating import (
     json_text,
     static_text,
 )
-from probgen.diagnose.words import quoted
+from probgen.diagnose.words import count_of, quoted
 from probgen.results.attributes import version_of
 
 __all__ = ["page_of"]
@@ -124,6 +124,8 @@ def _picture_remarks(run: Run) -> list[str]:
     assert run.record is not None
     if not run.record.moving.any():
         return ["No pictures: no parameter has finite draws that vary."]
+    if not can_be_drawn(run.record):
+        return [f"No pictures: {count_of(run.record.draws, 'draw')} per chain are too few."]
     remarks = []
     if not run.has("sample_stats"):
         remarks.append("No energies or divergences: the result has no sample_stats group.")

@@ -20,7 +20,7 @@ from probgen.diagnose.report.closeups import (
     forest,
     short_names,
 )
-from probgen.diagnose.report.featured import MOST_CHAINS, featured_scalars
+from probgen.diagnose.report.featured import MOST_CHAINS, can_be_drawn, featured_scalars
 from probgen.diagnose.report.runs import Run
 from probgen.diagnose.report.svg import figure_svg, picture_style
 from probgen.diagnose.statistics import bfmi
@@ -65,7 +65,7 @@ def drawn(
 def pictures_of_draws(run: Run) -> list[Picture]:
     """Intervals, traces, ranks, ECDFs, energy and pairs of a run with draws."""
     record = run.record
-    if record is None or not record.moving.any():
+    if record is None or not can_be_drawn(record):
         return []
     chosen = featured_scalars(run)
     names = short_names(record.names[i] for i in chosen)

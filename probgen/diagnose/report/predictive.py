@@ -21,6 +21,9 @@ from probgen.diagnose.words import count_of, quoted
 __all__ = ["Predictive", "predictive_of"]
 
 MOST_OBSERVATIONS = 2000
+FEWEST_TRANSFORMS = 5
+"""Of fewer observations a distribution function says nothing."""
+LARGEST_COUNT = 2.0**53
 MOST_SITES = 3
 MOST_DRAWS = 250
 """Predictive draws per chain that the pictures use."""
@@ -42,7 +45,8 @@ def predictive_of(run: Run) -> Predictive:
     if not run.has("posterior_predictive", "observed_data"):
         remarks.append(
             "No posterior predictive check: the result has no posterior_predictive group with "
-            "observed data. `pg.predict(tree, model, data)` adds one."
+            "observed data. `pg.predict(tree, model, data)` adds one, and so does `--model` of "
+            "`probgen report`."
         )
     else:
         sites = _common(run.dataset("posterior_predictive"), run.dataset("observed_data"))
@@ -81,7 +85,7 @@ def _checks(run: Run, site: str, prefix: str) -> list[Picture]:
         )
         return figure_of(plot)
 
-    return [
+    pictures = [
         drawn(
             f"Predictive distribution of {site}",
             f"{prefix}-dist",
@@ -90,6 +94,11 @@ def _checks(run: Run, site: str, prefix: str) -> list[Picture]:
             "the data should look like one of them.",
             f"Predictive draws of {site} against {count_of(count, 'observation')}.",
         ),
+    ]
+    if count < FEWEST_TRANSFORMS:
+        return pictures
+    return [
+        *pictures,
         drawn(
             f"Calibration of the predictions of {site}",
             f"{prefix}-pit",
@@ -110,22 +119,33 @@ def _common(predictive: xr.Dataset, observed: xr.Dataset) -> list[str]:
         and array.dtype.kind in "fiub"
         and observed[name].dtype.kind in "fiub"
         and array.size
+        and np.isfinite(observed[name].values).any()
     ]
 
 
 def _thinned(run: Run, site: str) -> xr.DataTree:
-    """The predictive draws and data of one site, as one dimension, thinned to a bound."""
+    """The predictive draws and data of one site, as one dimension, thinned to a bound.
+
+    Missing observations are left out. Counts and states, which torch keeps as floats, become whole
+    numbers, so that they are drawn and transformed as such.
+    """
     array = run.dataset("posterior_predictive")[site].transpose("chain", "draw", ...)
     draws = slice(None, None, max(1, -(-array.sizes["draw"] // MOST_DRAWS)))
     values = array.isel(draw=draws).values
     values = values.reshape(*values.shape[:2], -1)
     observed = np.asarray(run.dataset("observed_data")[site].values).ravel()
-    step = max(1, -(-observed.size // MOST_OBSERVATIONS))
+    there = np.flatnonzero(np.isfinite(observed))
+    kept = there[:: max(1, -(-there.size // MOST_OBSERVATIONS))]
+    values, observed = values[:, :, kept], observed[kept]
+    if _whole(observed) and _whole(values):
+        values, observed = values.astype(np.int64), observed.astype(np.int64)
     return xr.DataTree.from_dict(
         {
-            "posterior_predictive": xr.Dataset(
-                {site: (("chain", "draw", "observation"), values[:, :, ::step])}
-            ),
-            "observed_data": xr.Dataset({site: (("observation",), observed[::step])}),
+            "posterior_predictive": xr.Dataset({site: (("chain", "draw", "observation"), values)}),
+            "observed_data": xr.Dataset({site: (("observation",), observed)}),
         }
     )
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool((np.abs(values) < LARGEST_COUNT).all() and (values == np.round(values)).all())

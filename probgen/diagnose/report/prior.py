@@ -18,6 +18,9 @@ from probgen.diagnose.words import count_of
 __all__ = ["prior_picture"]
 
 MOST_SCALARS = 20_000
+WIDTHS = 2.0
+"""Of the posterior's range, on either side of it: beyond, prior draws are not drawn."""
+FEWEST_NEAR = 30
 
 
 def prior_picture(run: Run) -> Picture | None:
@@ -31,7 +34,9 @@ def prior_picture(run: Run) -> Picture | None:
         return None
     names = short_names(record.names[i] for i in chosen)
     flat = {name: record.values[i].ravel() for name, i in zip(names, chosen, strict=True)}
-    before = {n: prior[record.names[i]] for n, i in zip(names, chosen, strict=True)}
+    before = {
+        n: _near(prior[record.names[i]], flat[n]) for n, i in zip(names, chosen, strict=True)
+    }
 
     def draw() -> Any:
         from arviz_plots import plot_prior_posterior
@@ -51,7 +56,7 @@ def prior_picture(run: Run) -> Picture | None:
         f"{run.anchor}-prior",
         draw,
         "Where the two are alike, the data said little; where the posterior lies in the tail of "
-        "the prior, they disagree.",
+        "the prior, they disagree. Prior draws far outside the posterior are left out.",
         f"Densities before and after the data of {count_of(len(names), 'parameter')}.",
     )
 
@@ -66,6 +71,17 @@ def _prior_draws(run: Run) -> dict[str, np.ndarray]:
         for name, values in zip(block.names, block.values, strict=True)
     }
     return {n: v for n, v in named.items() if np.isfinite(v).all() and np.ptp(v) > 0}
+
+
+def _near(prior: np.ndarray, posterior: np.ndarray) -> np.ndarray:
+    """Prior draws within some widths of the posterior's range; all, if few are.
+
+    A wide prior would leave no more than a spike of the posterior.
+    """
+    low, high = posterior.min(), posterior.max()
+    reach = WIDTHS * (high - low)
+    near = prior[(prior >= low - reach) & (prior <= high + reach)]
+    return near if near.size >= FEWEST_NEAR else prior
 
 
 def _dataset(draws: dict[str, np.ndarray]) -> xr.Dataset:

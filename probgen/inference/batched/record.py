@@ -43,7 +43,7 @@ class Record:
         self._stretches = Stretches(plan, dim, len(_STATISTICS))
         self._stretch: Stretch | None = None
         self._rows = {True: 0, False: 0}
-        self._seen = Seen()
+        self._seen = plan.seen or Seen()
 
     @property
     def seconds(self) -> float:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from probgen.errors import BuildError
 from probgen.inference.adapt.learnt import continued
 from probgen.inference.chains import Chains, check_plan
+from probgen.inference.engines import run_on_an_engine
 from probgen.inference.method import DensityLike, Draws, Plan
 from probgen.inference.microcanonical.engine import run_eager
 from probgen.inference.microcanonical.settings import (
@@ -56,22 +56,13 @@ def run(
     settings.seed = plan.seed % 2**64
     chains = Chains(settings, plan, (*_FOREIGN, *hidden))
     chains.learnt |= tunings.arrays
-    result = _run(density, chains, tunings)
+    result = run_on_an_engine(
+        density,
+        load_microcanonical,
+        lambda library: run_microcanonical(density, chains, tunings, library),
+        lambda: run_eager(density, chains, tunings),
+    )
     result.summary["energy_error_variance"] = result.adaptation.pop("energy_error").tolist()
     for name in ("length", "steps"):
         result.summary[name] = result.adaptation[name].tolist()
     return result
-
-
-def _run(density: DensityLike, chains: Chains, tunings: Tunings) -> Draws:
-    if density.native is None:
-        return run_eager(density, chains, tunings)
-    try:
-        library = load_microcanonical()
-    except BuildError as error:
-        result = run_eager(density, chains, tunings)
-        result.summary["notes"].append(
-            f"The native sampler could not be built, so a slow one in Python was used: {error}"
-        )
-        return result
-    return run_microcanonical(density, chains, tunings, library)

@@ -116,7 +116,7 @@ class MicrocanonicalChain : public OpenChain {
             if (const Outcome outcome = checked(transition, stop)) return outcome;
             learn(++done_, transition);
             write(out.warmup_draws, out.warmup_stats, row, transition);
-            after_warm(system_.density);
+            after_warm(system_.density, tuning_.step_size);
             if (!warm()) sampler_.warm(false);
         }
         for (int64_t row = 0; done_ < end;) {
@@ -125,7 +125,7 @@ class MicrocanonicalChain : public OpenChain {
             ++done_;
             if ((done_ - settings_.warmup) % settings_.thin == 0)
                 write(out.draws, out.stats, row++, transition);
-            after_draw(system_.density, transition.diverging);
+            after_draw(system_.density, tuning_.step_size, transition.diverging);
         }
         return kDone;
     }

@@ -41,13 +41,15 @@ class OpenChain {
 
     bool warm() const { return done_ < warmup_transitions_; }
 
-    void after_warm(const Density& density) {
+    void after_warm(const Density& density, double step) {
+        report_->step_size = step;
         report_->gradients_warmup = density.evaluations;
         report_->seconds_warmup = seconds_ + now() - begun_;
         report_->iterations = done_;
     }
 
-    void after_draw(const Density& density, bool diverging) {
+    void after_draw(const Density& density, double step, bool diverging) {
+        report_->step_size = step;
         if (diverging) report_->divergences = report_->divergences + 1;
         report_->gradients_draws = density.evaluations - report_->gradients_warmup;
         report_->iterations = done_;

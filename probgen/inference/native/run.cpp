@@ -79,11 +79,11 @@ class Chain : public OpenChain {
             if (warm) {
                 write(out.warmup_draws, out.warmup_stats, warm_row++, transition);
                 learn(done_, transition);
-                after_warm(system_.density);
+                after_warm(system_.density, step_);
             } else {
                 if ((done_ - settings_.warmup) % settings_.thin == 0)
                     write(out.draws, out.stats, row++, transition);
-                after_draw(system_.density, transition.diverging);
+                after_draw(system_.density, step_, transition.diverging);
             }
         }
         return kDone;

@@ -64,6 +64,13 @@ def run_on_threads(
     plan, stop = chains.plan, ctypes.c_int32(0)
     crew = _Crew(chains, lambda index: open_chain(index, ctypes.addressof(stop)))
     shown = time.perf_counter()
+
+    def show() -> None:
+        nonlocal shown
+        if plan.progress and time.perf_counter() - shown >= POLL_SECONDS:
+            shown = time.perf_counter()
+            plan.progress(chains.progress())
+
     with single_threaded():
         try:
             crew.start(min(plan.threads, plan.chains))
@@ -73,9 +80,8 @@ def run_on_threads(
                 while (stretch := crew.complete()) is not None:
                     chains.deliver(stretch)
                     crew.release()
-                if plan.progress and time.perf_counter() - shown >= POLL_SECONDS:
-                    shown = time.perf_counter()
-                    plan.progress(chains.progress())
+                    show()  # chains that are as fast as the writing leave no pause
+                show()
         except KeyboardInterrupt:
             chains.interrupted = True
         finally:

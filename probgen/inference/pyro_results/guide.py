@@ -71,7 +71,8 @@ def read_guide(
             ) from raised
         found, log_q = _rows(run, count, step)
     fixed = [bool((value == value[:1]).all()) for value in found.values()]
-    attrs = {"method": type(guide).__name__, "approximation": True}
+    name = getattr(guide, "__name__", type(guide).__name__)  # a function's own
+    attrs = {"method": name, "approximation": True}
     if all(fixed):
         chains, draws, count = 1, 1, 1
     shaped = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,20 @@ FORMAT = 1
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a run stands: its state (None from methods that have none), the number of draws in
-    each group then, and whether it is finished."""
+    each group then, whether it is finished, and the sums of all draws by array."""
 
     state: KernelState | None
     lengths: dict[str, int]
     finished: bool = False
+    sums: dict[str, int] = field(default_factory=dict)
 
     def pack(self) -> bytes:
         """As the bytes of a safetensors file."""
-        notes = {"lengths": json.dumps(self.lengths), "finished": str(int(self.finished))}
+        notes = {
+            "lengths": json.dumps(self.lengths),
+            "finished": str(int(self.finished)),
+            "sums": json.dumps(self.sums),
+        }
         arrays: dict[str, np.ndarray] = {}
         if self.state is not None:
             notes["iteration"] = str(self.state.iteration)
@@ -49,8 +54,9 @@ class Checkpoint:
         try:
             lengths = {str(n): int(v) for n, v in json.loads(notes["lengths"]).items()}
             finished = notes["finished"] == "1"
+            sums = {str(n): int(v) for n, v in json.loads(notes.get("sums", "{}")).items()}
             if "iteration" not in notes:
-                return cls(None, lengths, finished)
+                return cls(None, lengths, finished, sums)
             state = KernelState(
                 int(notes["iteration"]),
                 arrays["position"],
@@ -60,7 +66,7 @@ class Checkpoint:
             )
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StoreError(f"{file} holds no state of a run ({error!r}).") from error
-        return cls(state, lengths, finished)
+        return cls(state, lengths, finished, sums)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

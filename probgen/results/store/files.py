@@ -62,8 +62,9 @@ class Lock:
         except OSError as error:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
             self.release()
+            whose = "a run of this" if holder == str(os.getpid()) else "another"
             raise StoreError(
-                f"{store} is being written by another process (pid {holder or 'unknown'}). "
+                f"{store} is being written by {whose} process (pid {holder or 'unknown'}). "
                 "Wait for it or stop it; reading its draws with open_tree works meanwhile."
             ) from error
         os.ftruncate(self._descriptor, 0)

@@ -19,7 +19,7 @@ from xarray.indexes import PandasIndex
 
 from probgen.errors import StoreError
 from probgen.results.store.arrays import check_chunks
-from probgen.results.store.metadata import COORDINATES, ArraySpec, array_of
+from probgen.results.store.metadata import COORDINATES, GROWING, ArraySpec, array_of
 
 __all__ = ["open_store", "read_root"]
 
@@ -83,7 +83,7 @@ def _dataset(
         check_chunks(folder / name, spec)
         stored = StoredArray(folder / name, spec)
         if spec.dims == (name,):
-            raw = stored[indexing.BasicIndexer((slice(None),))]
+            raw = np.arange(*spec.shape) if name == GROWING else stored.whole()
             values = xr.conventions.decode_cf_variable(
                 name, xr.Variable(spec.dims, raw, spec.attrs)
             ).values
@@ -95,9 +95,9 @@ def _dataset(
             continue
         lazy: Any = indexing.LazilyIndexedArray(stored)
         lazy = indexing.CopyOnWriteArray(lazy)
-        variable = xr.conventions.decode_cf_variable(
-            name, xr.Variable(spec.dims, lazy, spec.attrs)
-        )
+        variable = xr.Variable(spec.dims, lazy, spec.attrs)
+        if spec.attrs:  # the units of times, for instance
+            variable = xr.conventions.decode_cf_variable(name, variable)
         (coordinates if name in labels else plain)[name] = variable
     return xr.Dataset(plain, xr.Coordinates(coordinates, indexes=chosen))
 
@@ -114,6 +114,10 @@ class StoredArray(BackendArray):
             key, self.shape, indexing.IndexingSupport.BASIC, self._read
         )
 
+    def whole(self) -> np.ndarray:
+        """All values."""
+        return self._read((slice(None),) * len(self.shape))
+
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         """Values at a key of integers and slices."""
         spec, axis = self.spec, self.spec.axis
@@ -121,6 +125,9 @@ class StoredArray(BackendArray):
             return np.empty(spec.shape, spec.dtype)[key]
         if axis is None:
             return np.array(self._chunk(0)[key])
+        if spec.shape[axis] <= spec.chunk:  # one chunk, its end not filled
+            filled = (*(slice(None),) * axis, slice(spec.shape[axis]))
+            return np.array(self._chunk(0)[filled][key])
         rows = np.arange(spec.shape[axis])[key[axis]]
         if np.ndim(rows) == 0:
             number, row = divmod(int(rows), spec.chunk)
@@ -128,12 +135,15 @@ class StoredArray(BackendArray):
         before, after = key[:axis], key[axis + 1 :]
         kept = sum(not isinstance(part, (int, np.integer)) for part in before)
         parts = []
-        for number in np.unique(rows // spec.chunk) if rows.size else ():
+        ends = (int(rows.min()), int(rows.max())) if rows.size else (0, -1)
+        for number in range(ends[0] // spec.chunk, ends[1] // spec.chunk + 1):
             inside = rows[rows // spec.chunk == number] - number * spec.chunk
+            if not inside.size:
+                continue
             step = int(inside[1] - inside[0]) if len(inside) > 1 else 1
             stop = int(inside[-1]) + (1 if step > 0 else -1)
             stretch = slice(int(inside[0]), None if stop < 0 else stop, step)
-            parts.append(self._chunk(int(number))[(*before, stretch, *after)])
+            parts.append(self._chunk(number)[(*before, stretch, *after)])
         if len(rows) > 1 and rows[0] > rows[-1]:
             parts.reverse()
         if not parts:

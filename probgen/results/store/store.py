@@ -6,14 +6,15 @@
     RUN/checkpoint/start/c/0       data and starting points (safetensors)
     RUN/checkpoint/state/c/0       where the run stands (safetensors)
 
-A commit writes draws, then the tree's metadata, then the state, each file whole or not at all:
-killed at any moment, the store is readable, and never behind its state. `checkpoint` is a group
-of Zarr arrays too, but the tree's metadata do not list it, so that only probgen sees it.
+A commit writes the tree's metadata, then the state, after the draws were written, each file whole
+or not at all: killed at any moment, the store is readable, and never behind its state. Files are
+not forced onto the disk, so that a power failure may take what was written last; the state holds
+a sum of the draws of every array, by which `reopen` notices that. `checkpoint` is a group of Zarr
+arrays too, but the tree's metadata do not list it, so that only probgen sees it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,11 @@ import numpy as np
 import xarray as xr
 
 from probgen.errors import StoreError
-from probgen.results.store.arrays import append_rows, check_chunks, chunk_length, write_whole
+from probgen.results.store.arrays import check_chunks, write_whole
 from probgen.results.store.checkpoint import Checkpoint, read_manifest
+from probgen.results.store.documents import Documents
 from probgen.results.store.files import Lock, explained, replace_file
+from probgen.results.store.growing import Growing, check_sum, chunk_length
 from probgen.results.store.metadata import (
     COORDINATES,
     GROWING,
@@ -37,11 +40,9 @@ from probgen.results.store.place import make_room
 from probgen.results.store.reading import read_root
 from probgen.results.store.state import KernelState
 from probgen.results.store.tensors import pack
+from probgen.results.store.variables import labels_of, spec_of, variables_of
 
 __all__ = ["Store"]
-
-_DESCRIBED = ("posterior", "marginals")
-"""Groups that carry the attributes of the run beside the root."""
 
 
 class Store:
@@ -52,7 +53,9 @@ class Store:
         self._partial = path / "checkpoint" / "state" / "c" / "partial"
         self.lock = Lock(path / "checkpoint" / "state" / "c" / "lock", path)
         self.attrs: dict[str, Any] = {}
-        self._arrays: dict[str, ArraySpec] = {}
+        self._documents = Documents(path, self._partial)
+        self._arrays: dict[str, ArraySpec | Growing] = {}
+        self._grown: dict[str, dict[str, Growing]] = {}  # of these, by group and name
         self._labels: dict[str, str] = {}  # coordinates that are no index, by group
 
     @classmethod
@@ -76,7 +79,7 @@ class Store:
             store = cls(path)
             try:
                 store._write_bytes("start", pack(start, {}))
-                store._json(path / "zarr.json", group_document({}, {}))
+                store._documents.write(path / "zarr.json", group_document({}, {}))
                 store.write_manifest(manifest)
             except BaseException:
                 store.close()
@@ -87,7 +90,8 @@ class Store:
     def reopen(cls, path: str | Path) -> tuple[Store, Checkpoint]:
         """The store of an earlier run, cut back to where its state stands.
 
-        Raises `StoreError` when there is none, it is damaged, or another process writes it.
+        Raises `StoreError` when there is none, it is damaged, or another process writes it. All
+        of it is read once to find that out.
         """
         path = Path(path).expanduser().absolute()
         read_manifest(path)  # its errors come before a lock is taken
@@ -95,7 +99,7 @@ class Store:
             store = cls(path)
         try:
             checkpoint = Checkpoint.read(path)
-            store._restore(checkpoint.lengths)
+            store._restore(checkpoint)
         except BaseException:
             store.close()
             raise
@@ -114,108 +118,107 @@ class Store:
     @property
     def lengths(self) -> dict[str, int]:
         """Draws in each group that has any."""
-        found: dict[str, int] = {}
-        for key, spec in self._arrays.items():
-            if spec.axis is not None:
-                found[key.partition("/")[0]] = spec.shape[spec.axis]
-        return found
+        return {g: next(iter(arrays.values())).length for g, arrays in self._grown.items()}
 
     def append(self, groups: Mapping[str, xr.Dataset], planned: int) -> None:
         """Write further draws of all chains; what does not grow is written once.
 
         `planned` is how many draws there will be. Seen by readers after the next `commit`.
         """
-        variables = self._variables(groups)
+        variables = self._named(groups)
         rows = [v.nbytes // max(v.sizes[GROWING], 1) for _, v in variables if GROWING in v.dims]
         chunk = chunk_length(max(rows, default=1), planned)
         for key, variable in variables:
-            spec = self._arrays.get(key)
-            if spec is None:
-                spec = _spec_of(variable, chunk)
-                if spec.axis is None:
-                    self._put(key, spec, variable)
-                    continue
-            if spec.axis is None:
-                continue
-            values = variable.values
-            start = spec.shape[spec.axis]
-            if spec.dims == (GROWING,):
-                values = np.arange(start, start + len(values))
-            self._check(key, spec, values)
-            append_rows(self.path / key, spec, values)
-            grown = [*spec.shape]
-            grown[spec.axis] += values.shape[spec.axis]
-            self._arrays[key] = replace(spec, shape=tuple(grown))
+            if key not in self._arrays:
+                self._begin(key, variable, chunk)
+        grown: dict[str, dict[str, np.ndarray]] = {group: {} for group in groups}
+        for key, variable in variables:
+            group, _, name = key.partition("/")
+            if GROWING in variable.dims and name != GROWING:
+                grown[group][name] = variable.values
+        self.extend(grown)
+
+    def extend(self, values: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """`append` for groups that have draws: the arrays that grow, without coordinates.
+
+        After an error all of them are as long as before.
+        """
+        growing = [array for group in self._grown.values() for array in group.values()]
+        before = [(array, array.length, array.total) for array in growing]
+        try:
+            for group, arrays in values.items():
+                self._grow(group, arrays)
+        except BaseException:
+            for array, length, total in before:
+                array.length, array.total = length, total
+            raise
 
     def put(self, groups: Mapping[str, xr.Dataset]) -> None:
         """Write what does not grow, in place of what was there."""
-        for key, variable in self._variables(groups):
+        for key, variable in self._named(groups):
             if GROWING not in variable.dims:
-                self._put(key, _spec_of(variable, 1), variable)
+                self._begin(key, variable, 1)
 
-    def commit(self, attrs: Mapping[str, Any], state: KernelState | None, finished: bool) -> None:
-        """Let readers see what was appended, and make `state` the one to go on from."""
+    def commit(
+        self,
+        attrs: Mapping[str, Any],
+        state: KernelState | None,
+        finished: bool,
+        every_node: bool = True,
+    ) -> None:
+        """Let readers see what was appended, and make `state` the one to go on from.
+
+        Without `every_node`, who opens a group or an array by itself sees it as it was.
+        """
         self.attrs = dict(attrs)
-        nodes: dict[str, dict[str, Any]] = {}
-        groups: dict[str, dict[str, dict[str, Any]]] = {}
-        for key, spec in self._arrays.items():
-            group, _, name = key.partition("/")
-            document = spec.document()
-            groups.setdefault(group, {})[name] = document
-            nodes.setdefault(group, self._group(group))
-            nodes[key] = document
-            self._json(self.path / key / "zarr.json", document)
-        for group, below in groups.items():
-            own = nodes[group]["attributes"]
-            self._json(self.path / group / "zarr.json", group_document(own, below))
-        self._json(self.path / "zarr.json", group_document(self.attrs, nodes))
-        self._write_bytes("state", Checkpoint(state, self.lengths, finished).pack())
+        arrays = {key: array.document() for key, array in self._arrays.items()}
+        self._documents.describe(arrays, self.attrs, self._labels, every_node)
+        sums = {
+            f"{g}/{n}": a.total for g, arrays in self._grown.items() for n, a in arrays.items()
+        }
+        self._write_bytes("state", Checkpoint(state, self.lengths, finished, sums).pack())
 
     def start_again(self) -> None:
         """Take all draws out of sight, to be written anew."""
         self._arrays.clear()
+        self._grown.clear()
         self.commit(self.attrs, None, False)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replace what says what was asked for."""
-        self._json(
+        self._documents.write(
             self.path / "checkpoint" / "zarr.json", group_document({"probgen": dict(manifest)})
         )
 
-    def _group(self, group: str) -> dict[str, Any]:
-        labels = {COORDINATES: self._labels[group]} if self._labels.get(group) else {}
-        return group_document({**(self.attrs if group in _DESCRIBED else {}), **labels})
+    def _named(self, groups: Mapping[str, xr.Dataset]) -> list[tuple[str, xr.Variable]]:
+        self._labels |= labels_of(groups)
+        return variables_of(groups)
 
-    def _variables(self, groups: Mapping[str, xr.Dataset]) -> list[tuple[str, xr.Variable]]:
-        """Every variable of every group by its path."""
-        found = []
-        for group, dataset in groups.items():
-            for name, variable in dataset.variables.items():
-                text = str(name)
-                if text in (".", "..") or "/" in text or "\0" in text:
-                    raise StoreError(f"The name {text!r} cannot be stored: rename that site.")
-                if variable.dtype.kind in "mM":  # as whole numbers and a unit
-                    variable = xr.conventions.encode_cf_variable(variable, name=name)
-                found.append((f"{group}/{text}", variable))
-            labels = [str(name) for name in dataset.coords if name not in dataset.dims]
-            self._labels[group] = " ".join(labels)
-        return found
+    def _begin(self, key: str, variable: xr.Variable, chunk: int) -> None:
+        """Make room for an array, or write one that does not grow."""
+        spec = spec_of(variable, chunk)
+        if spec.axis is None:
+            write_whole(self.path / key, spec, variable.values, self._partial)
+            self._arrays[key] = spec
+        else:
+            self._take_up(key, Growing(self.path / key, spec))
 
-    def _put(self, key: str, spec: ArraySpec, variable: xr.Variable) -> None:
-        write_whole(self.path / key, spec, variable.values, self._partial)
-        self._arrays[key] = spec
+    def _take_up(self, key: str, array: Growing) -> None:
+        group, _, name = key.partition("/")
+        self._arrays[key] = self._grown.setdefault(group, {})[name] = array
 
-    def _check(self, key: str, spec: ArraySpec, values: np.ndarray) -> None:
-        axis = spec.axis or 0
-        expected = spec.shape[:axis] + spec.shape[axis + 1 :]
-        given = values.shape[:axis] + values.shape[axis + 1 :]
-        if expected != given or not np.can_cast(values.dtype, spec.dtype, "same_kind"):
-            raise StoreError(
-                f"{self.path / key} holds {spec.dtype} of shape {spec.shape}; values of type "
-                f"{values.dtype} and shape {values.shape} do not continue it."
-            )
+    def _grow(self, group: str, values: Mapping[str, np.ndarray]) -> None:
+        """Append to all arrays of a group; its draws are numbered on."""
+        arrays = dict(self._grown.get(group, {}))
+        numbers = arrays.pop(GROWING, None)
+        if odd := sorted(arrays.keys() ^ values.keys()):
+            raise StoreError(f"{self.path / group / odd[0]} is not in all draws of {group!r}.")
+        for name, array in arrays.items():
+            array.append(values[name])
+        if numbers is not None and arrays:
+            numbers.append(np.arange(numbers.length, next(iter(arrays.values())).length))
 
-    def _restore(self, lengths: Mapping[str, int]) -> None:
+    def _restore(self, checkpoint: Checkpoint) -> None:
         """Take up the arrays as they were at the state; what came after it is made again."""
         self.attrs, nodes = read_root(self.path)
         for key, document in nodes.items():
@@ -223,7 +226,7 @@ class Store:
                 self._labels[key] = document["attributes"].get(COORDINATES, "")
                 continue
             spec = array_of(document)
-            length = lengths.get(key.partition("/")[0], 0)
+            length = checkpoint.lengths.get(key.partition("/")[0], 0)
             if spec.axis is not None:
                 if length > spec.shape[spec.axis]:
                     raise StoreError(f"{self.path / key} is shorter than the run's state says.")
@@ -233,26 +236,15 @@ class Store:
                 cut[spec.axis] = length
                 spec = replace(spec, shape=tuple(cut))
             check_chunks(self.path / key, spec)
-            self._arrays[key] = spec
+            if spec.axis is None:
+                self._arrays[key] = spec
+                continue
+            total = check_sum(self.path / key, spec, checkpoint.sums.get(key))
+            self._take_up(key, Growing(self.path / key, spec, total))
 
     def _write_bytes(self, name: str, content: bytes) -> None:
         """A safetensors file as an array of bytes, so that the directory is all Zarr."""
         folder = self.path / "checkpoint" / name
         spec = ArraySpec(("byte",), np.dtype("u1"), (len(content),), 1)
         replace_file(folder / "c" / "0", content, self._partial)
-        self._json(folder / "zarr.json", spec.document())
-
-    def _json(self, path: Path, document: Mapping[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(document).encode(), self._partial)
-
-
-def _spec_of(variable: xr.Variable, chunk: int) -> ArraySpec:
-    """The array that a variable becomes, without any draws yet."""
-    values = variable.values
-    if values.dtype.kind in "OT":
-        values = values.astype(str)
-    dtype = values.dtype.newbyteorder("<")
-    dims = tuple(map(str, variable.dims))
-    shape = tuple(0 if dim == GROWING else size for dim, size in variable.sizes.items())
-    return ArraySpec(dims, dtype, shape, chunk, dict(variable.attrs))
+        self._documents.write(folder / "zarr.json", spec.document())

@@ -30,7 +30,8 @@ class Accuracy:
     ----------
     names: the scalars, as the posterior calls them.
     errors: signed, in reference sds (probabilities: as they are); NaN where there is no truth.
-    noise: standard errors of `errors`, ours and the reference's together.
+    noise: standard errors of `errors` by the draws of the method.
+    reference_noise: those by the reference, which all runs share; 0 where it is exact.
 
     """
 
@@ -38,12 +39,14 @@ class Accuracy:
     statistics: tuple[str, ...]
     errors: np.ndarray
     noise: np.ndarray
+    reference_noise: np.ndarray
 
     @property
     def bias(self) -> np.ndarray:
         """The part of every error that chance does not explain, signed; NaN where unknown."""
         compared = int(np.isfinite(self.errors).sum())
-        excess = np.abs(self.errors) - bound(compared) * self.noise
+        chance = np.hypot(self.noise, self.reference_noise)
+        excess = np.abs(self.errors) - bound(compared) * chance
         return np.sign(self.errors) * np.maximum(excess, 0.0)
 
     def worst(self, statistic: str | None = None) -> float:
@@ -85,20 +88,21 @@ def accuracy(found: Estimates, reference: Reference) -> Accuracy:
         scale = np.where(scale > 0, scale, np.nan)  # a constant has no error in its own sds
     difference = (found.values[ours] - reference.values[theirs]) / scale
     known = np.nan_to_num(reference.errors[theirs])
-    noise = np.hypot(found.errors[ours], known) / scale
-    return Accuracy(tuple(found.names[row] for row in ours), found.statistics, difference, noise)
+    names = tuple(found.names[row] for row in ours)
+    return Accuracy(
+        *(names, found.statistics, difference), found.errors[ours] / scale, known / scale
+    )
 
 
 def pooled(parts: list[Accuracy]) -> Accuracy:
-    """Accuracy of the average over seeds: independent runs, whose chance errors average out.
+    """Accuracy of the average over seeds: chance errors of independent runs average out.
 
-    The reference's error is common to all; it is counted as if it were not, by no more than its
-    own size, which is small beside one run's.
+    That of the reference is common to all runs and does not.
     """
     first = parts[0]
     errors = np.mean([part.errors for part in parts], axis=0)
     noise = np.sqrt(np.sum([part.noise**2 for part in parts], axis=0)) / len(parts)
-    return Accuracy(first.names, first.statistics, errors, noise)
+    return Accuracy(first.names, first.statistics, errors, noise, first.reference_noise)
 
 
 def bound(comparisons: int, level: float = LEVEL) -> float:

@@ -1,7 +1,8 @@
 """Runs put together as one DataTree: `runs`, `errors`, `curves`, `reference`.
 
 `runs` has a row per run with every number measured. `errors` are those of every scalar and
-statistic, by run, with their noise; `curves` errors by budget, by run. All of it is numbers and
+statistic, by run, with their standard errors (`noise` that of the run's draws, `reference_noise`
+that of the reference); `curves` errors by budget, by run. All of it is numbers and
 short texts, so that NetCDF and JSON hold it whole.
 """
 
@@ -22,6 +23,8 @@ from probgen.studies.compare.run import Measured
 from probgen.studies.reference import Reference
 
 __all__ = ["collected"]
+
+_ERRORS = ("error", "noise", "reference_noise")
 
 
 def collected(
@@ -66,15 +69,16 @@ def _error_groups(measured: Sequence[Measured | None]) -> dict[str, xr.Dataset]:
         assert first is not None
         names = list(dict.fromkeys(n for m in known.values() for n in m.accuracy.names))  # type: ignore[union-attr]
         place = {name: column for column, name in enumerate(names)}
-        arrays = np.full((2, len(measured), len(names), len(first.statistics)), np.nan)
+        arrays = np.full((3, len(measured), len(names), len(first.statistics)), np.nan)
         for i, m in known.items():
             assert m.accuracy is not None
             columns = [place[name] for name in m.accuracy.names]
             arrays[0, i, columns] = m.accuracy.errors
             arrays[1, i, columns] = m.accuracy.noise
+            arrays[2, i, columns] = m.accuracy.reference_noise
         dims = ("run", "scalar", "statistic")
         groups["errors"] = xr.Dataset(
-            {"error": (dims, arrays[0]), "noise": (dims, arrays[1])},
+            {n: (dims, a) for n, a in zip(_ERRORS, arrays, strict=True)},
             {"scalar": names, "statistic": list(first.statistics)},
         )
     curves = {i: m.curve for i, m in enumerate(measured) if m is not None and m.curve is not None}

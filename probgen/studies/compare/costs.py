@@ -1,7 +1,8 @@
 """What a run cost, and what it yielded: seconds, gradients, effective draws.
 
-Everything a method does for its draws is charged: warm-up, adaptation, setting up. Compiling the
-model's density is apart: it is paid once, whatever the number of runs. Effective sample sizes
+Everything that is done for the draws is charged, by the clock: starting points, warm-up,
+adaptation, setting up. Compiling the model's density is apart: it is paid once, whatever the
+number of runs. Effective sample sizes
 are ArviZ's (Vehtari et al. 2021), from the verdict's own table.
 """
 
@@ -28,7 +29,7 @@ class Costs:
     Attributes
     ----------
     compile: seconds of tracing and compiling the density.
-    warmup, sampling: seconds of the method, all chains together (wall time).
+    warmup, sampling: seconds before and of the draws, all chains together (wall time).
     total: seconds of the whole call, results made ready, compiling included.
     gradients_warmup, gradients: evaluations of the gradient, all chains together.
 
@@ -78,7 +79,8 @@ class Yield:
 def costs_of(tree: xr.DataTree, total: float) -> Costs:
     """Costs of a run whose call took `total` seconds, from the attributes of its result.
 
-    A method that does not report its seconds is charged the whole call, compiling apart.
+    What a method took beyond the seconds that it reports for its draws is warm-up. Where neither
+    is known, it is charged the whole call, compiling apart.
     """
     attrs = tree.attrs
     compiled = _sum(attrs, "seconds_trace", "seconds_compile", missing=0.0)
@@ -87,6 +89,11 @@ def costs_of(tree: xr.DataTree, total: float) -> Costs:
         whole = _number(attrs, "seconds_inference")
         sampling = min(sampling, whole) if math.isfinite(sampling) else 0.0
         warmup = whole - sampling
+    elif "seconds_method" in attrs:  # programs: wall time of the method
+        start, whole = _number(attrs, "seconds_start"), _number(attrs, "seconds_method")
+        told = _sum(attrs, "seconds_warmup", missing=0.0)
+        sampling = sampling if math.isfinite(sampling) else max(whole - told, 0.0)
+        warmup = max(told, whole - sampling) + start
     elif math.isfinite(sampling):
         warmup = _sum(attrs, "seconds_warmup", missing=0.0)
     else:

@@ -18,6 +18,7 @@ from probgen.diagnose.draw_statistics import by_block, effective_size, sorted_qu
 from probgen.diagnose.network_record import has_marginals
 
 __all__ = [
+    "PROBABILITIES",
     "PROBABILITY",
     "STATISTICS",
     "Estimates",
@@ -30,7 +31,7 @@ __all__ = [
 
 STATISTICS = ("mean", "sd", "5%", "50%", "95%")
 PROBABILITY = ("probability",)
-_PROBABILITIES = (0.05, 0.5, 0.95)
+PROBABILITIES = (0.05, 0.5, 0.95)
 _ONE_SIGMA = (0.15865525393145707, 0.8413447460685429)
 MOST_SCALARS = 2000  # with five Monte Carlo errors each; large sites are thinned
 _FEWEST_DRAWS = 4  # of a chain, for a Monte Carlo error
@@ -102,7 +103,7 @@ def estimates_of_scalars(scalars: Scalars, independent: bool = False) -> Estimat
     flat = values.reshape(count, -1)
     with np.errstate(all="ignore"):
         mean, sd = flat.mean(axis=1), flat.std(axis=1, ddof=1 if flat.shape[1] > 1 else 0)
-        found = np.column_stack([mean, sd, np.quantile(flat, _PROBABILITIES, axis=1).T])
+        found = np.column_stack([mean, sd, np.quantile(flat, PROBABILITIES, axis=1).T])
         if draws == 1 and not sd.any():  # a point: it has no Monte Carlo error
             errors = np.zeros_like(found)
         elif draws < _FEWEST_DRAWS:
@@ -136,7 +137,7 @@ def _block_errors(values: np.ndarray) -> np.ndarray:
     ]
     ordered, size = np.sort(flat, axis=1), flat.shape[1]
     rows = np.arange(len(values))
-    for p, edge in zip(_PROBABILITIES, sorted_quantiles(ordered, _PROBABILITIES).T, strict=True):
+    for p, edge in zip(PROBABILITIES, sorted_quantiles(ordered, PROBABILITIES).T, strict=True):
         ess = effective_size(split((values <= edge[:, None, None]).astype(float)))
         ends = [betaincinv(ess * p + 1, ess * (1 - p) + 1, share) * size for share in _ONE_SIGMA]
         low = np.clip(np.nan_to_num(np.floor(ends[0])), 0, size - 1).astype(int)
@@ -151,7 +152,7 @@ def _independent_errors(flat: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> n
     count = flat.shape[1]
     fourth = ((flat - mean[:, None]) ** 4).mean(axis=1)
     columns = [sd / count**0.5, np.sqrt(np.maximum(fourth - sd**4, 0.0) / count) / (2.0 * sd)]
-    for p in _PROBABILITIES:
+    for p in PROBABILITIES:
         spread = (p * (1 - p) / count) ** 0.5
         ends = np.clip([p - spread, p + spread], 0.0, 1.0)
         columns.append(np.diff(np.quantile(flat, ends, axis=1), axis=0)[0] / 2.0)

@@ -19,8 +19,9 @@ from probgen.studies.reference import Reference, thinned
 
 __all__ = ["JointDistance", "floors", "joint_distance"]
 
-_DIRECTIONS = 64
+_DIRECTIONS = 256
 _MOST_OF_KERNEL = 1000  # draws of each side: the kernel is quadratic in them
+_SPLITS = 4
 _SEED = 20
 
 
@@ -58,16 +59,22 @@ def joint_distance(scalars: Scalars, reference: Reference) -> JointDistance | No
 def floors(reference: Reference) -> JointDistance | None:
     """What two samples of the reference's own distribution are apart; None without draws.
 
-    One half of the draws against the other, scaled down to the size of the whole (both
-    distances fall as the root of the number of draws).
+    One half of the draws against the other, scaled down to as many draws as are compared of a
+    method (both distances fall as the root of the number of draws).
     """
     if reference.draws is None or len(reference.draws) < 4:
         return None
     scale = reference.draws.std(axis=0)
     z = (reference.draws - reference.draws.mean(axis=0))[:, scale > 0] / scale[scale > 0]
-    order = np.random.default_rng(_SEED).permutation(len(z))
-    halves = _between(z[order[::2]], z[order[1::2]])
-    return JointDistance(halves.sliced_wasserstein / 2**0.5, halves.mmd / 2**0.5)
+    rng = np.random.default_rng(_SEED)
+    orders = [rng.permutation(len(z)) for _ in range(_SPLITS)]
+    halves = [_between(z[order[::2]], z[order[1::2]]) for order in orders]
+    half, whole = len(z) / 2, len(z)
+    of_kernel = min(half, _MOST_OF_KERNEL) / min(whole, _MOST_OF_KERNEL)
+    return JointDistance(
+        float(np.mean([each.sliced_wasserstein for each in halves])) / 2**0.5,
+        float(np.mean([each.mmd for each in halves])) * of_kernel**0.5,
+    )
 
 
 def _between(x: np.ndarray, y: np.ndarray) -> JointDistance:

@@ -134,7 +134,6 @@ def main() -> None:
     sys.path[:] = cloudpickle.loads(first[0])
     import arviz_stats.base  # noqa: F401  (a second to import; children find it here)
 
-    import probgen.api
     import probgen.inference.infer_program
     import probgen.studies.compare.run  # noqa: F401
 

@@ -1,18 +1,22 @@
 """A comparison as HTML: a fragment for any page, and a page of its own.
 
-The page needs no network: styles are in it, pictures are SVG. Everything that comes from the
-user or from an error message is escaped by the template engine.
+The page is dressed as the report is, by its style sheet and script, and needs no network. All
+that comes from the user or from an error message is escaped by the report's template engine.
 """
 
 from __future__ import annotations
 
 import io
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from probgen.diagnose.report.svg import figure_svg, picture_style
+from probgen.diagnose.report.templating import content_policy, environment, static_text
 from probgen.results.attributes import version_of
 from probgen.studies.compare.render import basis, cells, headings, legend, method_of
-from probgen.studies.compare.words import duration, settings_of
+from probgen.studies.compare.units import duration
+from probgen.studies.compare.words import settings_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,37 +30,39 @@ _TITLES = {
     "efficiency": "Effective draws per cost",
     "curves": "Error as cost grows",
 }
+_MOODS = {"right": "good", "passed": "good", "slightly biased": "care", "unchecked": "care"}
 
 
 def fragment(comparison: Comparison) -> str:
-    """Verdict, table, pictures and runs, without `<html>` around them."""
-    return _environment().get_template("comparison.html").render(_context(comparison))
+    """Verdict, table, pictures and runs, without `<html>` around them and without a style."""
+    return _template("comparison.html").render(_context(comparison, _svg))
 
 
 def page(comparison: Comparison) -> str:
     """A self-contained page."""
-    context = _context(comparison)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(context, title=f"Comparison of methods: {context['model']}")
+    from markupsafe import Markup
+
+    script = static_text("report.js")
+    with picture_style():
+        context = _context(comparison, figure_svg)
+    return _template("page.html").render(
+        context,
+        title=f"Comparison of methods: {context['model']}",
+        policy=content_policy(script),
+        style=Markup(static_text("report.css")),
+        script=Markup(script),
     )
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Any:
-    import jinja2
+@cache
+def _template(name: str) -> Any:
+    from jinja2 import PackageLoader
 
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("probgen.studies.compare", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = PackageLoader("probgen.studies.compare", "templates")
+    return environment().overlay(loader=loader).get_template(name)
 
 
-def _context(comparison: Comparison) -> dict[str, Any]:
+def _context(comparison: Comparison, draw: Callable[[Figure, str], str]) -> dict[str, Any]:
     from markupsafe import Markup
 
     from probgen.studies.compare.plots import alt_texts
@@ -69,6 +75,7 @@ def _context(comparison: Comparison) -> dict[str, Any]:
     return {
         "model": str(attrs.get("model", "")),
         "sentences": comparison.sentences,
+        "best": comparison.best,
         "caveats": comparison.caveats,
         "basis": basis(comparison),
         "legend": legend(comparison) + _floor(comparison),
@@ -77,6 +84,7 @@ def _context(comparison: Comparison) -> dict[str, Any]:
             {
                 "method": method_of(row),
                 "standing": row["standing"],
+                "mood": _MOODS.get(row["standing"], "bad"),
                 "cells": [cell.text for cell in cells(row, columns)],
                 "sort": [_sortable(row[cell]) for cell in columns],
                 "reason": row["reason"],
@@ -84,7 +92,7 @@ def _context(comparison: Comparison) -> dict[str, Any]:
             for _, row in table.iterrows()
         ],
         "pictures": [
-            {"title": _TITLES[name], "alt": described[name], "svg": Markup(_svg(figure, name))}
+            {"title": _TITLES[name], "alt": described[name], "svg": Markup(draw(figure, name))}
             for name, figure in comparison.plot().items()
         ],
         "runs": [
@@ -95,6 +103,7 @@ def _context(comparison: Comparison) -> dict[str, Any]:
                 "status": row["status"],
                 "verdict": row["verdict"] or row["reason"],
                 "seconds": duration(row["seconds"]) if "seconds" in runs else "-",
+                "sort": _sortable(row["seconds"]) if "seconds" in runs else "",
             }
             for _, row in runs.iterrows()
         ],
@@ -115,8 +124,11 @@ def _floor(comparison: Comparison) -> str:
 
 
 def _sortable(value: Any) -> str:
-    """A value that a script can sort by."""
-    return str(value) if isinstance(value, str) else f"{value:.8g}"
+    """A number that a script can sort by; of counts such as 2/3, the share."""
+    if isinstance(value, str):
+        done, _, of = value.partition("/")
+        value = float(done) / float(of) if of and float(of) else float("nan")
+    return "" if value != value else f"{value:.8g}".replace("inf", "Infinity")
 
 
 def _svg(figure: Figure, name: str) -> str:

@@ -1,7 +1,7 @@
 """Pictures of a comparison: errors, effective draws per cost, and error against cost.
 
 Figures are made without pyplot, so that nothing is kept and no window opens. Every method has
-one colour and one marker throughout (Okabe and Ito's palette, which the colour-blind can read).
+one colour and one marker throughout (the report's palette, which the colour-blind can read).
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from probgen.diagnose.report.svg import MUTED, PALETTE
 from probgen.studies.compare.render import method_of
-from probgen.studies.compare.summary import is_of_states
+from probgen.studies.compare.summary import GOOD, is_of_states
+from probgen.studies.compare.ticks import log_axis
+from probgen.studies.compare.units import duration, thousands
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["alt_texts", "figures"]
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = "osD^vPX"
+_MARKERS = "osD^vPX*"
 _ERRORS = {
     "error_mean_worst": "means",
     "error_sd_worst": "sds",
@@ -61,7 +63,7 @@ def _styles(comparison: Comparison) -> dict[str, dict[str, Any]]:
     methods = comparison.runs["method"].unique()
     return {
         method: {
-            "color": _COLOURS[i % len(_COLOURS)],
+            "color": PALETTE[i % len(PALETTE)],
             "marker": _MARKERS[i % len(_MARKERS)],
         }
         for i, method in enumerate(methods)
@@ -91,9 +93,7 @@ def _name_rows(axis: Axes, table: pd.DataFrame) -> None:
 
 
 def _nothing(axis: Axes, place: int, text: str) -> None:
-    axis.text(
-        *(0.02, place, text), transform=axis.get_yaxis_transform(), va="center", color="#666666"
-    )
+    axis.text(*(0.02, place, text), transform=axis.get_yaxis_transform(), va="center", color=MUTED)
 
 
 def _errors(comparison: Comparison) -> Figure:
@@ -106,21 +106,27 @@ def _errors(comparison: Comparison) -> Figure:
             _nothing(axis, place, "failed")
         for number, name in enumerate(kinds):
             height = place + 0.22 * (number - (len(kinds) - 1) / 2)
-            style: dict[str, Any] = {"color": _COLOURS[number], "marker": _MARKERS[number]}
-            values = np.maximum(runs[name].to_numpy(float), 1e-6)
+            style: dict[str, Any] = {"color": PALETTE[number], "marker": _MARKERS[number]}
+            values = runs[name].to_numpy(float)
+            values = values[~(values < _NO_ERROR)]
             axis.scatter(
                 *(values, np.full(len(values), height)),
                 **style,
                 s=26,
                 alpha=0.75,
-                label=_ERRORS[name] if place == 0 else None,
             )
-    axis.set_xscale("log")
+        known = runs[kinds].to_numpy(float)
+        known = known[np.isfinite(known)]
+        if len(runs) and not (known >= _NO_ERROR).any():
+            _nothing(axis, place, "no error" if len(known) else "unknown")
+    for number, name in enumerate(kinds):
+        axis.scatter([], [], color=PALETTE[number], marker=_MARKERS[number], label=_ERRORS[name])
+    log_axis(axis, "x", "{:g}".format)
     of_states = kinds == ["total_variation_worst"]
     unit = "total variation distance" if of_states else "standard deviations of the reference"
     axis.set_xlabel(f"worst error ({unit}); one dot a run, left is better")
     if not of_states:
-        axis.axvline(0.1, color="#666666", linewidth=0.8, linestyle="--")
+        axis.axvline(0.1, color=MUTED, linewidth=0.8, linestyle="--")
     _name_rows(axis, table)
     if len(kinds) > 1:
         axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title="error of")
@@ -141,7 +147,7 @@ def _efficiency(comparison: Comparison) -> Figure:
                 _nothing(axis, place, "failed" if runs.empty else "does not apply")
                 continue
             style = styles[str(row["method"])]
-            doubtful = row["standing"] in ("biased", "not trusted")
+            doubtful = row["standing"] not in GOOD
             axis.plot([values.min(), values.max()], [place, place], color=style["color"], lw=1)
             axis.scatter(
                 *(values, np.full(len(values), place)),
@@ -150,7 +156,7 @@ def _efficiency(comparison: Comparison) -> Figure:
                 edgecolors=style["color"],
                 s=40,
             )
-        axis.set_xscale("log")
+        log_axis(axis, "x", thousands if name == "ess_per_second" else "{:g}".format)
         axis.set_xlabel(words)
     _name_rows(axes[0], table)
     figure.suptitle(
@@ -179,11 +185,11 @@ def _curves(comparison: Comparison) -> Figure:
                 axis.plot(line[cost], line["average"], ms=4.5, lw=1.6, **style)
             none = (part["average"] < _NO_ERROR).all()  # has no place on a logarithmic axis
             axis.plot([], [], label=f"{method} (error 0)" if none else str(method), **style)
-        axis.set_xscale("log")
-        axis.set_yscale("log")
+        log_axis(axis, "x", duration if cost == "seconds" else thousands)
         axis.set_xlabel(words)
         axis.grid(True, alpha=0.3, which="major")
         axis.spines[["top", "right"]].set_visible(False)
+    log_axis(axes[0], "y", "{:g}".format)
     unit = "total variation" if is_of_states(comparison.tree) else "reference sds"
     axes[0].set_ylabel(f"average error ({unit})")
     axes[0].legend(frameon=False, fontsize="small")

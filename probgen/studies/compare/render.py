@@ -11,7 +11,7 @@ import pandas as pd
 
 from probgen.diagnose.words import count_of
 from probgen.studies.compare.summary import is_of_states
-from probgen.studies.compare.words import duration, thousands
+from probgen.studies.compare.units import duration, thousands
 
 if TYPE_CHECKING:
     from probgen.studies.compare.result import Comparison
@@ -22,6 +22,7 @@ STYLES = {
     "right": "green",
     "passed": "green",
     "slightly biased": "yellow",
+    "unchecked": "yellow",
     "not trusted": "red",
     "biased": "bold red",
     "failed": "bold red",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from probgen import errors
 from probgen.studies.compare.isolate import Answer
 from probgen.studies.compare.run import FINDING_SEPARATOR, Measured
 from probgen.studies.reference import Reference
@@ -27,6 +28,11 @@ class Run:
     budget: int | None
     answer: Answer
 
+    @property
+    def measured(self) -> bool:
+        """Whether it was compared with a reference."""
+        return self.answer.status == "done" and self.answer.value.accuracy is not None
+
 
 def row_of(run: Run, compiling: float, reference: Reference | None) -> dict[str, Any]:
     """One row of the runs; numbers are NaN where there is nothing."""
@@ -37,6 +43,7 @@ def row_of(run: Run, compiling: float, reference: Reference | None) -> dict[str,
         "status": run.answer.status,
         "reason": _reason(run.answer),
         "trustworthy": False,
+        "unchecked": False,
         "verdict": "",
         "fallback": "",
     }
@@ -45,6 +52,7 @@ def row_of(run: Run, compiling: float, reference: Reference | None) -> dict[str,
     found: Measured = run.answer.value
     row |= {
         "trustworthy": found.trustworthy,
+        "unchecked": found.unchecked,
         "verdict": found.headline,
         "findings": FINDING_SEPARATOR.join(found.findings),
         "advice": found.advice,
@@ -116,12 +124,9 @@ def _errors(found: Measured, reference: Reference | None) -> dict[str, Any]:
 
 
 def _reason(answer: Answer) -> str:
-    if not answer.kind or (answer.kind.endswith("Error") and answer.kind not in _FOREIGN):
+    if answer.kind in ("", "Interrupted") or hasattr(errors, answer.kind):
         return answer.reason  # ours say it all
     return f"{answer.kind}: {answer.reason}"
-
-
-_FOREIGN = {"TypeError", "ValueError", "RuntimeError", "KeyError", "AttributeError", "ImportError"}
 
 
 def _ratio(of: float, by: float) -> float:

@@ -7,9 +7,7 @@ numbers travel back.
 from __future__ import annotations
 
 import math
-import os
 import signal
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,7 +21,9 @@ from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.recognise import is_network
 from probgen.diagnose import diagnose
 from probgen.diagnose.network_record import has_marginals
+from probgen.inference.infer import infer
 from probgen.studies.compare.accuracy import Accuracy, accuracy
+from probgen.studies.compare.building import libraries
 from probgen.studies.compare.costs import Costs, Yield, costs_of, yield_of
 from probgen.studies.compare.curve import Curve, curve_of, first_trusted
 from probgen.studies.compare.estimates import estimates_of, read_scalars
@@ -34,7 +34,7 @@ from probgen.studies.reference import Reference, reference_from_tree
 FINDING_SEPARATOR = " | "
 BRIEF = 1.0  # seconds; shorter runs are made twice, and the second is timed
 
-__all__ = ["Job", "Measured", "cold_compile", "is_discrete_network", "measure", "run_reference"]
+__all__ = ["Job", "Measured", "is_discrete_network", "measure", "run_reference"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,6 @@ class Job:
     def run(self) -> xr.DataTree:
         """The result; raises what `infer` raises."""
         import torch
-
-        from probgen.api import infer  # the one entry for programs and networks alike
 
         options = dict(self.options)
         if not is_discrete_network(self.model):
@@ -77,6 +75,7 @@ class Measured:
     trusted_after: draws and seconds of the first trustworthy answer (inf: none).
     trustworthy, headline, findings, advice: the verdict on the whole run, its failures, and the
         first next step it names.
+    unchecked: whether it is an approximation whose error its diagnosis cannot see.
     native: False where a slower way than compiled code was taken; `fallback` says why.
 
     """
@@ -96,6 +95,7 @@ class Measured:
     headline: str
     findings: tuple[str, ...]
     advice: str
+    unchecked: bool
     native: bool
     fallback: str
 
@@ -111,13 +111,16 @@ def measure(job: Job, reference: Reference | None, timeout: float | None = None)
     A run that takes more than `timeout` seconds ends this process, by SIGALRM; what is computed
     from its draws is not counted.
     """
+    built = libraries()
     with PeakMemory() as memory, _alarm(timeout):
         tree, costs = _timed(job)
-    if costs.total < BRIEF:  # loading libraries is not the method's cost: once more, warm
+    # Loading libraries, and building them on a new machine, is no cost of the method's: once more.
+    if costs.total < BRIEF or libraries() > built:
         again = _timed(job)[1]
         costs = replace(again, compile=costs.compile, total=costs.total)
     verdict = diagnose(tree)
     failures = verdict.of_severity("failure")
+    approximate = [f for f in verdict.findings if f.check == "approximation"]
     found = joint = curve = None
     if reference is not None:
         found = accuracy(estimates_of(tree), reference)
@@ -141,7 +144,8 @@ def measure(job: Job, reference: Reference | None, timeout: float | None = None)
         trustworthy=verdict.trustworthy,
         headline=verdict.headline,
         findings=tuple(f"{f.check}: {f.message}" for f in failures),
-        advice=next((f.advice for f in failures if f.advice), ""),
+        advice=next((f.advice for f in (*failures, *approximate) if f.advice), ""),
+        unchecked=bool(approximate) and verdict.trustworthy,
         native=not fallback,
         fallback=fallback,
     )
@@ -177,30 +181,6 @@ def run_reference(job: Job, title: str) -> Reference:
         count = int(size["chain"] * size["draw"])
         title = f"{title}, {count} draws"
     return reference_from_tree(tree, title + caveat)
-
-
-def cold_compile(model: Any, data: Mapping[Any, Any] | None) -> float:
-    """Seconds to trace and compile a program's density on a machine that never saw it.
-
-    Samplers' own libraries, built once per machine, are built before and not counted.
-    """
-    from probgen.errors import BuildError
-    from probgen.inference.native.library import load
-    from probgen.inference.native.microcanonical import load_microcanonical
-    from probgen.targets.reuse import density_of
-
-    try:
-        load()
-        load_microcanonical()
-    except BuildError:
-        return math.nan
-    with tempfile.TemporaryDirectory(prefix="probgen-compare-") as folder:
-        os.environ["PROBGEN_CACHE"] = folder  # of this process alone, which ends after this
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            started = time.perf_counter()
-            density_of(model, data)
-        return time.perf_counter() - started
 
 
 def _evidence(attrs: Mapping[Any, Any]) -> tuple[float, str, float]:

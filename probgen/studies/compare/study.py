@@ -11,10 +11,16 @@ from typing import Any
 
 import joblib
 
-from probgen.errors import OptionError
+from probgen.errors import DataError
 from probgen.inference.arguments import check_counts
-from probgen.inference.cores import usable_cores
 from probgen.progress import ProgressDisplay
+from probgen.studies.compare.asked import (
+    budgets_of,
+    check_limits,
+    options_of_runs,
+    seeds_of,
+)
+from probgen.studies.compare.building import cold_compile
 from probgen.studies.compare.carry import packed
 from probgen.studies.compare.collect import collected
 from probgen.studies.compare.isolate import Answer, answer_of
@@ -22,9 +28,9 @@ from probgen.studies.compare.labels import labelled
 from probgen.studies.compare.mother import FORKS
 from probgen.studies.compare.result import Comparison
 from probgen.studies.compare.rows import Run
-from probgen.studies.compare.run import Job, cold_compile, is_discrete_network, measure
+from probgen.studies.compare.run import Job, is_discrete_network, measure
 from probgen.studies.compare.truth import truth
-from probgen.studies.reference import Reference
+from probgen.studies.reference import NothingInCommon, Reference
 
 _AFTERWARDS = 1800.0  # seconds for errors and diagnoses of one run: they do not count
 
@@ -77,7 +83,8 @@ def compare(
         Seconds that a run may take; None for no limit.
     jobs
         Runs at once. One when left out, so that none disturbs another's timing, unless joblib is
-        configured otherwise: inside `joblib.parallel_config("dask")` the cluster makes the runs.
+        configured otherwise: inside `joblib.parallel_config("dask")` or `("ray", n_jobs=-1)` the
+        cluster makes the runs.
     threads
         Threads of each run; the cores divided by `jobs` when left out.
     options
@@ -99,8 +106,9 @@ def compare(
     started = time.perf_counter()
     chosen = labelled(methods)
     check_counts({"chains": chains, "warmup": warmup, "threads": threads})
-    call = _Call(model, data, _per_run(chains, warmup, threads, jobs, options), timeout)
-    all_seeds, all_budgets = _seeds(seeds), _budgets(budget)
+    check_limits(timeout, jobs)
+    call = _Call(model, data, options_of_runs(chains, warmup, threads, jobs, options), timeout)
+    all_seeds, all_budgets = seeds_of(seeds), budgets_of(budget)
     with ProgressDisplay("compare", progress) as display:
         display.step(0, 1, "reference")
         known = truth(reference, call.job, all_budgets, timeout)
@@ -113,10 +121,12 @@ def compare(
             for label in chosen
         ]
         packages = (call.packed(chosen[label], seed, each, known) for label, seed, each in plans)
-        runs = []
+        runs: list[Run] = []
         answers = _answers(packages, timeout, jobs)
         try:
             for plan, answer in zip(plans, answers, strict=True):
+                if answer.kind == NothingInCommon.__name__ and not any(r.measured for r in runs):
+                    raise DataError(answer.reason)  # of all methods: nothing is to be measured
                 if answer.status == "timeout":
                     answer = replace(answer, reason=f"not done after {timeout:g} s")
                 runs.append(Run(*plan, answer))
@@ -167,24 +177,6 @@ def _draws_at_all(method: Any) -> bool:
     return int(getattr(method, "defaults", {}).get("draws", 1000)) > 1
 
 
-def _per_run(
-    chains: int | None,
-    warmup: int | None,
-    threads: int | None,
-    jobs: int | None,
-    options: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Options of every `infer`."""
-    extra = dict(options or {})
-    taken = {"seed", "draws", "progress", "data", "method", "chains", "warmup"} & extra.keys()
-    if taken:
-        raise OptionError(f"options: {sorted(taken)[0]!r} is an argument of compare itself.")
-    at_once = jobs if jobs is not None and jobs > 0 else usable_cores() if jobs else 1
-    given = {"chains": chains, "warmup": warmup}
-    given["threads"] = threads or max(usable_cores() // at_once, 1)
-    return {**{n: v for n, v in given.items() if v is not None}, **extra}
-
-
 def _answers(packages: Iterator[bytes], timeout: float | None, jobs: int | None) -> Any:
     """Answers in order, as they come where joblib's backend can hand them out one by one."""
     parallel = joblib.Parallel(n_jobs=jobs, return_as="list", batch_size=1)
@@ -204,22 +196,6 @@ def _compile_seconds(call: _Call) -> float:
         packed(cold_compile, call.model, call.data, owners=(call.model,)), call.timeout
     )
     return float(answer.value) if answer.status == "done" else math.nan
-
-
-def _seeds(given: int | Sequence[int]) -> list[int]:
-    seeds = list(range(1, given + 1)) if isinstance(given, int) else [int(s) for s in given]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise OptionError(f"seeds={given!r}: give a number from 1 on, or different seeds.")
-    return seeds
-
-
-def _budgets(given: int | Sequence[int] | None) -> list[int | None]:
-    budgets: list[int | None]
-    budgets = [given] if given is None or isinstance(given, int) else [*given]
-    check_counts({"budget": min((b for b in budgets if b is not None), default=1)})
-    if not budgets or min(b or 1 for b in budgets) < 1 or len(set(budgets)) < len(budgets):
-        raise OptionError(f"budget={given!r}: numbers of draws from 1 on, all different.")
-    return budgets
 
 
 def _name_of(model: Any) -> str:

@@ -17,8 +17,12 @@ from probgen.studies.compare.costs import ENOUGH
 
 __all__ = ["GOOD", "STANDINGS", "bias_limits", "is_of_states", "summary"]
 
-STANDINGS = ("right", "passed", "slightly biased", "not trusted", "biased", "failed")
-"""Best first; "passed" is a method whose diagnosis is content while errors were not measured."""
+STANDINGS = (
+    *("right", "passed", "slightly biased"),
+    *("unchecked", "not trusted", "biased", "failed"),
+)
+"""Best first. Where errors were not measured, "passed" is a method whose diagnosis is content, and
+"unchecked" an approximation whose error its diagnosis cannot see."""
 GOOD = STANDINGS[:3]
 MEDIANS = (
     "seconds",
@@ -111,7 +115,7 @@ def _standing(tree: xr.DataTree, done: pd.DataFrame, bias: float) -> str:
     if done["trustworthy"].mean() < 0.5 or (math.isnan(bias) and measured):
         return "not trusted"
     if not measured:
-        return "passed"
+        return "unchecked" if done["unchecked"].any() else "passed"
     return "slightly biased" if bias > slight else "right"
 
 
@@ -135,10 +139,11 @@ def _pooled(tree: xr.DataTree, runs: list[int]) -> Accuracy | None:
     errors = tree["errors"].to_dataset().isel(run=runs)
     names = tuple(map(str, errors["scalar"].values))
     statistics = tuple(map(str, errors["statistic"].values))
+    columns = (errors[name].values for name in ("error", "noise", "reference_noise"))
     parts = [
-        Accuracy(names, statistics, e, n)
-        for e, n in zip(errors["error"].values, errors["noise"].values, strict=True)
-        if np.isfinite(e).any()
+        Accuracy(names, statistics, *part)
+        for part in zip(*columns, strict=True)
+        if np.isfinite(part[0]).any()
     ]
     return pooled(parts) if parts else None
 
@@ -146,7 +151,7 @@ def _pooled(tree: xr.DataTree, runs: list[int]) -> Accuracy | None:
 def _median(column: pd.Series) -> float:
     """Median of numbers among which may be infinity; NaN when all are missing."""
     known = column.dropna().to_numpy(float)
-    return float(np.sort(known)[len(known) // 2]) if len(known) else math.nan
+    return float(np.median(known)) if len(known) else math.nan
 
 
 def _first(texts: pd.Series) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 from probgen.declare.networks.recognise import is_network
 from probgen.errors import OptionError, SamplingError
+from probgen.inference.infer_gaussian import gaussian_posterior, is_exactly_gaussian
 from probgen.studies.compare.carry import packed
 from probgen.studies.compare.isolate import answer_of
 from probgen.studies.compare.run import Job, is_discrete_network, run_reference
-from probgen.studies.reference import Reference
+from probgen.studies.reference import Reference, reference_from_gaussian
 from probgen.studies.reference_read import read_reference
 
 __all__ = ["truth"]
@@ -30,8 +31,9 @@ def truth(
     Raises `OptionError` for unknown words, `SamplingError` when its run fails.
     """
     if given is None:
-        network = is_discrete_network(job(None).model)
-        return _exact(job, timeout, needed=False) if network else None
+        asked = job(None)
+        cheap = is_discrete_network(asked.model) or _is_gaussian(asked)
+        return _exact(job, timeout, needed=False) if cheap else None
     if isinstance(given, str) and given in ("exact", "long"):
         wanted = given == "exact"
         return _exact(job, timeout, needed=True) if wanted else _long(job, budgets, timeout)
@@ -46,7 +48,13 @@ def _exact(job: Callable[..., Job], timeout: float | None, needed: bool) -> Refe
         raise OptionError(
             "reference='exact' is for networks; for a program give 'long', moments, or draws."
         )
+    if _is_gaussian(asked):
+        return reference_from_gaussian(gaussian_posterior(asked.model, asked.data)[2], _SEED)
     return _made(asked, "exact", timeout, needed)
+
+
+def _is_gaussian(job: Job) -> bool:
+    return is_network(job.model) and is_exactly_gaussian(job.model, None, job.data)
 
 
 def _long(

@@ -13,8 +13,9 @@ from probgen.diagnose.words import brief
 from probgen.studies.compare.costs import ENOUGH
 from probgen.studies.compare.run import FINDING_SEPARATOR
 from probgen.studies.compare.summary import GOOD, is_of_states
+from probgen.studies.compare.units import duration
 
-__all__ = ["caveats", "duration", "sentences", "settings_of", "thousands"]
+__all__ = ["caveats", "sentences", "settings_of"]
 
 _SHORT = 160  # characters of a reason
 _UNSTEADY = 4.0  # times between the quickest and the slowest seed
@@ -66,6 +67,9 @@ def _sentence(row: pd.Series, best: pd.Series | None, measured: bool) -> str:
         fast = "fast but biased" if pace.endswith("faster") else "biased"
         trust = _trusted_although(row)
         return f"{label} is {fast}{f' ({pace})' if pace else ''}: {_bias(row)} off{trust}."
+    if standing == "unchecked":
+        tempo = f", {pace}" if pace else ""
+        return f"{label} is an approximation{tempo}; nothing measured its error."
     if standing == "not trusted":
         first = str(row.get("findings", "")).split(FINDING_SEPARATOR)[0]
         why = f": {_cut(first)}" if first else ""
@@ -109,7 +113,8 @@ def caveats(table: pd.DataFrame, tree: xr.DataTree) -> list[str]:
     attrs, found = tree.attrs, []
     if "errors" not in tree.children:
         found.append(
-            "Errors were not measured: there is no reference. reference='long' makes one."
+            "Errors were not measured: there is no reference. reference='long' makes one, for "
+            "networks reference='exact'."
         )
     elif str(attrs.get("reference", "")).startswith("a long run of "):
         found.append(
@@ -161,25 +166,6 @@ def settings_of(tree: xr.DataTree) -> dict[str, Any]:
     """Methods with their settings, by label."""
     given = tree.attrs.get("methods", "{}")
     return json.loads(given) if isinstance(given, str) else dict(given)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in a unit that reads well."""
-    if not math.isfinite(seconds):
-        return "-" if math.isnan(seconds) else "never"
-    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{1e6 * seconds:.3g} µs"
-
-
-def thousands(number: float) -> str:
-    """A count that may be large: 812, 15.3k, 2.4M."""
-    if not math.isfinite(number):
-        return "-" if math.isnan(number) else "inf"
-    if number >= 1e6:
-        return f"{number / 1e6:.3g}M"
-    return f"{number / 1e3:.3g}k" if number >= 1e3 else f"{number:.3g}"
 
 
 def _label(row: pd.Series) -> str:

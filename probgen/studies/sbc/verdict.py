@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -15,6 +16,7 @@ LEVEL = 0.01
 """Probability with which a right method fails, all quantities and tests together."""
 MOST_FAILED = 0.05  # share of replications without ranks beyond which nothing can be said
 MOST_NAMED = 5
+_TINY, _ROUNDING = 1e-300, 1e-14  # where densities in double precision are no longer exact
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class CalibrationVerdict:
 
 
 def judge(
-    table: pd.DataFrame, replications: xr.Dataset, attrs: Mapping[Any, Any]
+    table: pd.DataFrame, replications: xr.Dataset, truth: xr.Dataset, attrs: Mapping[Any, Any]
 ) -> CalibrationVerdict:
     """Read the table of scalars, and how the replications went."""
     findings = _failed(replications)
@@ -57,7 +59,18 @@ def judge(
         findings.append(f"and those of {len(bad) - MOST_NAMED} further quantities.")
     if not len(table):
         findings.append("no replication gave ranks.")
-    return CalibrationVerdict(tuple(findings), tuple(_notes(replications, attrs)))
+    return CalibrationVerdict(tuple(findings), tuple(_notes(replications, truth, attrs)))
+
+
+def _at_edge(truth: xr.Dataset) -> dict[str, np.ndarray]:
+    """By quantity: in which replications a truth is within rounding of 0 or 1, but not it."""
+    rows = {}
+    for name, array in truth.data_vars.items():
+        values = array.values.reshape(array.sizes["replication"], -1)
+        size, below = np.abs(values), 1.0 - values
+        near = ((size > 0) & (size < _TINY)) | ((below > 0) & (below < _ROUNDING))
+        rows[str(name)] = near.any(axis=1)
+    return rows
 
 
 def _failed(replications: xr.Dataset) -> list[str]:
@@ -67,7 +80,7 @@ def _failed(replications: xr.Dataset) -> list[str]:
     return [f"{len(errors)} replications failed, the first with: {errors[0]}"]
 
 
-def _notes(replications: xr.Dataset, attrs: Mapping[Any, Any]) -> list[str]:
+def _notes(replications: xr.Dataset, truth: xr.Dataset, attrs: Mapping[Any, Any]) -> list[str]:
     count, notes = replications.sizes["replication"], []
     failed = int((replications["error"] != "").sum())
     if 0 < failed <= MOST_FAILED * count:
@@ -79,6 +92,16 @@ def _notes(replications: xr.Dataset, attrs: Mapping[Any, Any]) -> list[str]:
             f"{attrs['ranks_among']} draws that the truth is ranked among: ranks then pile up at "
             "the ends although the method is right. Ask for more draws; where the prior allows "
             "data that no run can cope with, calibrate with posterior=True."
+        )
+    edge = _at_edge(truth)
+    if any(near.any() for near in edge.values()):
+        worst = max(edge, key=lambda name: edge[name].sum())
+        notes.append(
+            f"In {int(np.any([*edge.values()], axis=0).sum())} of {count} replications the model "
+            f"drew values (of {worst}, most often) nearer to 0 or 1 than double precision can "
+            "tell. Densities and ranks of such values are rounded, and fail although the method "
+            "is right: give the site a prior that stays clear of the ends of its support, or "
+            "calibrate with posterior=True."
         )
     diverged = int((replications["divergences"] > 0).sum())
     if diverged:

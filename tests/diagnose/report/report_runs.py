@@ -73,6 +73,7 @@ def hostile() -> xr.DataTree:
     labels = [HOSTILE, ATTRIBUTE, FORMULA, "</script>", "a & b"]
     posterior = posterior.assign_coords(school=labels)
     posterior[ATTRIBUTE] = posterior["mu"] * 2
+    posterior["long_" * 60] = posterior["mu"] * 3
     posterior[FORMULA] = posterior["mu"] + 5 * np.arange(CHAINS)[:, None]
     for group in ("posterior_predictive", "log_likelihood", "observed_data"):
         tree[group] = xr.DataTree(tree[group].to_dataset().rename(y=SITE))

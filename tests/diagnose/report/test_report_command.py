@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from report_runs import regression
 from typer.testing import CliRunner
@@ -52,3 +54,46 @@ def test_the_files_of_cmdstan_chains_are_one_result(tmp_path, without_pictures):
     text = page.read_text()
     assert "4 chains x 150 draws" in text
     assert "Comparison" not in text
+
+
+@pytest.fixture
+def model(tmp_path):
+    text = """
+        import pyro, torch
+        import pyro.distributions as dist
+
+        data = {"x": torch.arange(6.0), "y": torch.tensor([0.0, 0.0, 1.0, 0.0, 1.0, 1.0])}
+
+        def slope(x, y=None):
+            b = pyro.sample("b", dist.Normal(0.0, 1.0))
+            with pyro.plate("n", len(x)):
+                pyro.sample("y", dist.Bernoulli(logits=b * (x - 2.5)), obs=y)
+    """
+    path = tmp_path / "slope.py"
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+def test_a_model_shows_its_source_and_how_it_predicts(tmp_path, model):
+    import probgen as pg
+
+    loaded = pg.load_model(str(model))
+    tree = pg.infer(
+        loaded.program, pg.NUTS(), data=loaded.data, draws=300, warmup=200, seed=1, chains=2,
+        progress=False, backend="torch",
+    )  # fmt: skip
+    pg.save(tree, tmp_path / "run.nc")
+    page = tmp_path / "page.html"
+    done = run(tmp_path / "run.nc", "-o", page)
+    assert "No posterior predictive check" in page.read_text()
+    done = run(tmp_path / "run.nc", "-o", page, "--model", model)
+    assert done.exit_code in (0, 3), done.output
+    text = page.read_text()
+    assert "Predictive distribution of y" in text
+    assert "Prior and posterior" in text
+    assert "No posterior predictive check" not in text
+    assert "logits=b * (x - 2.5)" in text
+    done = run(tmp_path / "run.nc", "-o", page, "--model", model, "-d", "y=[1,1,1,1,1,1]")
+    assert done.exit_code == 1
+    assert "other data" in done.output
+    assert run(tmp_path / "run.nc", "-d", "y=[1]").exit_code == 1

@@ -32,6 +32,25 @@ def test_leave_one_out_is_that_of_arviz():
     assert ours.worst[0][1] == pytest.approx(float(theirs.pareto_k.max()))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_outcomes_that_are_certain_in_every_draw_have_no_tail():
+    tree = regression()
+    ll = tree["log_likelihood"].to_dataset()
+    ll["y"][..., 2] = -1e-13 * np.random.default_rng(0).integers(0, 4, (CHAINS, DRAWS))
+    tree["log_likelihood"] = ll
+    (run,) = read_runs({"run": tree})
+    ((ours,), _) = loo_of(run)
+    theirs = loo(regression(), pointwise=True)
+    others = [0, 1, 3, 4]
+    np.testing.assert_allclose(ours.result.elpd_i[others], theirs.elpd_i[others], rtol=1e-12)
+    assert abs(float(ours.result.elpd_i[2])) < 1e-12
+    assert float(ours.result.pareto_k[2]) == 0.0
+    assert ours.elpd == pytest.approx(float(theirs.elpd_i[others].sum()), rel=1e-9)
+    pointwise = np.asarray(ours.result.elpd_i)
+    assert ours.error == pytest.approx(np.sqrt(5 * pointwise.var()))
+    assert ours.parameters == pytest.approx(ours.result.p)
+
+
 def test_large_data_are_thinned_for_leave_one_out(monkeypatch):
     from probgen.diagnose.report import loo as module
 

@@ -16,7 +16,7 @@ import xarray as xr
 import zarr
 
 from probgen.errors import StoreError
-from probgen.results.store import arrays
+from probgen.results.store import growing
 from probgen.results.store.checkpoint import Checkpoint, read_manifest, read_start
 from probgen.results.store.reading import open_store
 from probgen.results.store.state import KernelState
@@ -85,8 +85,8 @@ def cuts(request):
 
 @pytest.mark.parametrize("chunk", [256, 7, 1])
 def test_what_is_read_is_what_was_written(tmp_path, monkeypatch, cuts, chunk):
-    monkeypatch.setattr(arrays, "_SHORTEST", 1)
-    monkeypatch.setattr(arrays, "_CHUNK_BYTES", chunk * 3 * 6 * 8)
+    monkeypatch.setattr(growing, "_SHORTEST", 1)
+    monkeypatch.setattr(growing, "_CHUNK_BYTES", chunk * 3 * 6 * 8)
     tree = a_tree()
     write(tmp_path / "s.zarr", tree, cuts)
     with warnings.catch_warnings():
@@ -128,8 +128,8 @@ def test_the_checkpoint_is_no_group_of_the_tree_but_is_zarr(tmp_path):
     ],
 )
 def test_lazy_indexing_is_numpys(tmp_path, monkeypatch, key):
-    monkeypatch.setattr(arrays, "_SHORTEST", 1)
-    monkeypatch.setattr(arrays, "_CHUNK_BYTES", 7 * 3 * 6 * 8)
+    monkeypatch.setattr(growing, "_SHORTEST", 1)
+    monkeypatch.setattr(growing, "_CHUNK_BYTES", 7 * 3 * 6 * 8)
     tree = a_tree()
     write(tmp_path / "s.zarr", tree, [0, 40])
     for name in ("theta", "m"):
@@ -140,11 +140,11 @@ def test_lazy_indexing_is_numpys(tmp_path, monkeypatch, key):
 
 
 def test_chunks_are_of_one_length_and_bounded_by_bytes():
-    assert arrays.chunk_length(8, 1000) == 1000
-    assert arrays.chunk_length(8, 10) == 256
-    assert arrays.chunk_length(256, 100_000) == 50_000
-    assert arrays.chunk_length(10**9, 1000) == 1
-    assert arrays.chunk_length(16_000, 1_001) == 501
+    assert growing.chunk_length(8, 1000) == 1000
+    assert growing.chunk_length(8, 10) == 256
+    assert growing.chunk_length(256, 100_000) == 50_000
+    assert growing.chunk_length(10**9, 1000) == 1
+    assert growing.chunk_length(16_000, 1_001) == 501
 
 
 def test_nothing_is_seen_before_it_is_committed(tmp_path):
@@ -189,7 +189,7 @@ def test_a_store_is_taken_up_where_its_state_stands(tmp_path):
 def test_the_second_writer_is_told_who_the_first_is(tmp_path):
     with (
         Store.create(tmp_path / "s.zarr", MANIFEST, {}),
-        pytest.raises(StoreError, match=f"another process .pid {os.getpid()}."),
+        pytest.raises(StoreError, match=f"a run of this process .pid {os.getpid()}."),
     ):
         Store.reopen(tmp_path / "s.zarr")
     Store.reopen(tmp_path / "s.zarr")[0].close()
@@ -248,6 +248,105 @@ def test_damaged_chunks_are_named(tmp_path):
             act(tmp_path / "s.zarr")
     chunk.write_bytes(whole)
     Store.reopen(tmp_path / "s.zarr")[0].close()
+
+
+def test_a_flipped_bit_in_a_draw_is_noticed(tmp_path):
+    tree = a_tree()
+    write(tmp_path / "s.zarr", tree, [0, 1, 25])
+    files = {"theta/c/0/0/0": 8 * 3 * 24, "k/c/0/0": 256, "m/c/0/0/0/0": 8 * 6 * (256 + 9) + 5}
+    for file, place in files.items():  # 256 draws are in a chunk
+        chunk = tmp_path / "s.zarr/posterior" / file
+        whole = chunk.read_bytes()
+        broken = bytearray(whole)
+        broken[place] ^= 4
+        chunk.write_bytes(broken)
+        with pytest.raises(StoreError, match=f"posterior/{file[0]}.* is damaged.*not those"):
+            Store.reopen(tmp_path / "s.zarr")
+        chunk.write_bytes(whole)
+    chunk.write_bytes(whole[:-1] + b"\x01")  # behind the last draw: nothing of it counts
+    store, _ = Store.reopen(tmp_path / "s.zarr")
+    with store:  # the sums go on from there
+        store.append(groups(part(tree, 25, 40)), 40)
+        store.commit({}, None, True)
+    Store.reopen(tmp_path / "s.zarr")[0].close()
+    equal(tree, open_store(tmp_path / "s.zarr"))
+
+
+def test_pages_that_never_reached_the_disk_are_noticed(tmp_path):
+    """After a power failure files have their sizes, and zeros in them."""
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    chunk = tmp_path / "s.zarr/posterior/theta/c/0/0/0"
+    chunk.write_bytes(bytes(chunk.stat().st_size))
+    with pytest.raises(StoreError, match="power failure"):
+        Store.reopen(tmp_path / "s.zarr")
+
+
+def test_stores_without_sums_are_taken_up(tmp_path):
+    write(tmp_path / "s.zarr", a_tree(), [0, 40])
+    found = Checkpoint.read(tmp_path / "s.zarr")
+    assert found.sums.keys() >= {"posterior/theta", "sample_stats/diverging"}
+    packed = Checkpoint(found.state, found.lengths, found.finished).pack()
+    (tmp_path / "s.zarr/checkpoint/state/c/0").write_bytes(packed)
+    store, _ = Store.reopen(tmp_path / "s.zarr")
+    with store:
+        store.commit({}, None, False)
+    assert Checkpoint.read(tmp_path / "s.zarr").sums == found.sums
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i4", "?", "i1", "<U3"])
+def test_a_sum_is_that_of_the_parts(dtype):
+    values = np.random.default_rng(0).normal(size=(2, 9, 5)).astype(dtype)
+    parts = [values[:, :4].copy(), values[:, 4:].copy()]
+    expected = growing.sum_of(values)
+    assert sum(map(growing.sum_of, parts)) % 2**64 == expected
+    flipped = values.copy()
+    flipped.view(np.uint8).reshape(-1)[-4] ^= 1
+    assert growing.sum_of(flipped) != expected
+
+
+def test_an_append_that_fails_leaves_all_arrays_of_one_length(tmp_path, monkeypatch):
+    tree = a_tree()
+    write(tmp_path / "s.zarr", tree, [0, 10])
+    store, _ = Store.reopen(tmp_path / "s.zarr")
+    append = growing.Growing.append
+
+    def full(self, values) -> None:
+        if self.folder.name == "diverging":
+            raise OSError(28, "No space left on device")
+        append(self, values)
+
+    with store:
+        with monkeypatch.context() as patch:
+            patch.setattr(growing.Growing, "append", full)
+            with pytest.raises(OSError, match="space"):
+                store.append(groups(part(tree, 10, 20)), 40)
+        store.commit({}, None, False)
+        equal(part(tree, 0, 10), open_store(tmp_path / "s.zarr"))
+        store.append(groups(part(tree, 10, 40)), 40)
+        store.commit({}, None, True)
+    equal(tree, open_store(tmp_path / "s.zarr"))
+    Store.reopen(tmp_path / "s.zarr")[0].close()
+
+
+def test_all_arrays_of_a_group_grow_together(tmp_path):
+    write(tmp_path / "s.zarr", a_tree(), [0, 10])
+    store, _ = Store.reopen(tmp_path / "s.zarr")
+    given = {str(n): v.values[:, :5] for n, v in a_tree()["posterior"].data_vars.items()}
+    with store:
+        del given["k"]
+        with pytest.raises(StoreError, match="posterior/k is not in all draws"):
+            store.extend({"posterior": given})
+
+
+def test_nodes_of_their_own_may_lag_behind_the_tree(tmp_path):
+    tree = a_tree()
+    with Store.create(tmp_path / "s.zarr", MANIFEST, {}) as store:
+        for low, high, every_node in ((0, 10, True), (10, 30, False), (30, 40, True)):
+            store.append(groups(part(tree, low, high)), 40)
+            store.commit({}, None, False, every_node)
+            equal(part(tree, 0, high), xr.open_datatree(tmp_path / "s.zarr"))
+            alone = zarr.open_array(tmp_path / "s.zarr/posterior/theta", mode="r")
+            assert alone.shape[1] == (high if every_node else 10)
 
 
 def test_a_damaged_state_is_never_gone_on_from(tmp_path):

@@ -221,7 +221,7 @@ function viewer(runs) {
     svgs.ranks.setAttribute("aria-label", `Ranks of ${name} by chain; arrow keys read values`);
     const chains = run.chains < run.of_chains ? ` The first ${run.chains} of ${run.of_chains} chains.` : "";
     const rest = run.left_out ? ` ${run.left_out} better mixed parameters are not here.` : "";
-    look.note.textContent = `${run.names.length} parameters, every ${run.step === 1 ? "" : `${run.step}th `}draw in the trace.${chains}${rest}`;
+    look.note.textContent = `${run.names.length} parameter${run.names.length === 1 ? "" : "s"}, ${run.step === 1 ? "every draw" : `one draw in ${run.step}`} in the trace.${chains}${rest}`;
     look.read.textContent = "";
   }
 

@@ -1,0 +1,220 @@
+"""`infer` and `resume`: any model, any method, one way to the DataTree.
+
+`prepare` tells declarations apart and makes a run of them; `launch` samples it, in memory, into
+a store or on a thread. Linear-Gaussian posteriors are exact and made at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from probgen.declare.networks.kinds import is_continuous
+from probgen.declare.networks.recognise import is_network
+from probgen.inference.arguments import check_counts, check_method, seed_of
+from probgen.inference.prepare import prepare, read_model
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["infer", "resume"]
+
+
+def infer(
+    model: Any,
+    method: Any = None,
+    *,
+    data: Mapping[Any, Any] | None = None,
+    chains: int | None = None,
+    draws: int | None = None,
+    warmup: int | None = None,
+    seed: int | None = None,
+    init: Any = "uniform",
+    threads: int | None = None,
+    keep_warmup: bool = False,
+    log_likelihood: bool | None = None,
+    progress: bool = True,
+    backend: str = "auto",
+    precision: str = "float64",
+    device: str = "cpu",
+    thin: int = 1,
+    adapted: xr.DataTree | None = None,
+    dims: Mapping[str, Sequence[str]] | None = None,
+    coords: Mapping[str, Sequence[Any]] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    background: bool = False,
+) -> Any:
+    """The posterior of a Pyro program or of a network, as an ArviZ DataTree.
+
+    Parameters
+    ----------
+    model
+        A Pyro program (any callable that Pyro can trace; parameters and modules stay fixed), a
+        pgmpy network, or a `Network` from `load_network`.
+    method
+        The algorithm with its settings. When left out: `NUTS()` for programs; for networks the
+        engine that suits width, zeros and size, which the attributes of the result name.
+    data
+        Keyword arguments of the program (arrays, tensors, lists, pandas or xarray objects; a
+        data frame stands for its columns), or the evidence of the network: state names by
+        variable name. A mapping or list of likelihoods of the states of a variable is soft
+        (virtual) evidence.
+    chains, draws, warmup
+        Number of chains, and of kept and warm-up draws per chain. Programs: 4, 1000, 1000;
+        networks: what the method declares (`Gibbs.defaults`).
+    seed
+        Any integer; the same seed gives the same draws on the same machine, whatever the
+        number of threads. Drawn at random, and noted in the result, when left out.
+    init
+        Programs: "uniform", "prior", "map", "laplace", "pathfinder", a mapping of site names
+        to constrained starting values, or an earlier result (its draws are the starts).
+    threads
+        How many run at once; the number of usable cores when left out.
+    keep_warmup
+        Programs: whether the warm-up draws are kept, in groups named `warmup_...`.
+    log_likelihood
+        Programs: whether the log likelihood of every observation is computed; when left out,
+        unless it would take more than 1 GB (a note says so).
+    progress
+        Whether to show progress (on standard error, after half a second).
+    backend
+        Programs: "native" (compiled C++), "torch" (the traced graph, batched over chains),
+        "eager" (the program as written), each an error if impossible; "auto" takes the first
+        that is possible.
+    precision
+        Programs: "float64", or "float32" for density and gradient in single precision, which is
+        faster and serves well-scaled posteriors; positions and draws stay double.
+    device
+        Programs: where the torch backend works: "cpu", "cuda", "cuda:1" ...; another device than
+        "cpu" chooses that backend.
+    thin
+        Programs: one of so many transitions is kept; `draws` counts the kept ones.
+    adapted
+        Programs: the result of an earlier run with the same method; warm-up starts from what
+        that run learnt and where its chains ended, and `warmup=0` uses it as it is.
+    dims, coords
+        Programs: names of dimensions that have no plate, by site; labels of dimensions.
+    store
+        A directory to make, such as "run.zarr", to which draws are written while they are made
+        (Zarr v3, for `open_tree` or `xarray.open_datatree`): memory does not grow with the
+        number of draws, and a run that was killed or stopped goes on with `resume`, bit for bit.
+    overwrite
+        Whether a run that is stored there already is replaced.
+    background
+        Whether to sample on a thread and return at once, after the model has been compiled, with
+        a handle: `tree()`, `progress`, `stop()`, `wait()`, `result()`.
+
+    Returns
+    -------
+    DataTree, read lazily when it is stored; with `background` the handle. Of programs:
+    `posterior` (constrained scale, deterministic sites included), `sample_stats`,
+    `log_likelihood`, `log_prior`, `observed_data`, `constant_data` and
+    `unconstrained_posterior`. Of networks: `posterior` (state numbers, with the states' names as
+    coordinates; not from engines that do not sample), `marginals`, `sample_stats` and
+    `observed_data`; log evidence (nats) among the attributes. Attributes name the method, the
+    seed, versions, seconds, and counts of work.
+
+    Raises
+    ------
+    ModelError, DataError
+        The model or its data cannot be used; the message names the site or variable.
+    EvidenceError
+        The evidence has probability zero under the network.
+    TooLargeError
+        Exact inference, or the draws, would need more memory than there is or is allowed.
+    OptionError
+        A method, seed or number that cannot be used; names it.
+    StoreError
+        The store exists, cannot be written, or is written by another process.
+    InitialisationError
+        No finite starting point; names the site at fault.
+    KeyboardInterrupt
+        Interrupted before the first kept draw; later, the finished draws are returned.
+    """
+    from probgen.inference.launch import finished, launch, store_result
+    from probgen.inference.storing import Storage
+
+    counts = {"chains": chains, "draws": draws, "warmup": warmup}
+    check_counts({**counts, "threads": threads, "thin": thin})
+    seed = seed_of(seed)
+    if method is not None:
+        check_method(method, "run")
+    storage = None if store is None else Storage(store, overwrite)
+    if is_network(model) and is_continuous(model):
+        from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
+
+        if is_exactly_gaussian(model, method, data):
+            tree = infer_gaussian(model, data, chains, draws, seed)
+            tree = tree if storage is None else store_result(tree, storage)
+            return finished(tree) if background else tree
+    common = {**counts, "seed": seed, "threads": threads, "progress": progress}
+    only_programs = {
+        "init": init,
+        "keep_warmup": keep_warmup,
+        "log_likelihood": log_likelihood,
+        "backend": backend,
+        "precision": precision,
+        "device": device,
+        "thin": thin,
+        "adapted": adapted,
+    }
+    labels = {"dims": dims or {}, "coords": coords or {}}
+    run, model, data = prepare(model, method, data, common, only_programs, labels)
+    return launch(run, model, data, storage, background)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    model: Any = None,
+    *,
+    data: Mapping[Any, Any] | None = None,
+    method: Any = None,
+    draws: int | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+    background: bool = False,
+) -> Any:
+    """Go on with a run that was stored by `infer(..., store=path)`, in warm-up too.
+
+    The draws are, bit for bit, those of a run that was never broken off. `draws` larger than
+    before extends the run, finished or not.
+
+    Parameters
+    ----------
+    path
+        The store.
+    model, data, method
+        Those of the run; refused when they differ from it. Each may be left out: data, method
+        and networks are kept in the store. The program is looked up as a zoo model, in its model
+        file or in the module it was imported from, which runs that file or module, but only
+        while its source is what it was. For a store that others made, pass the model.
+    draws
+        Draws per chain in all; as many as were asked for when left out.
+    threads, progress, background
+        As in `infer`.
+
+    Returns
+    -------
+    DataTree, read lazily, or with `background` a handle as from `infer`. Of a finished run: what
+    is stored.
+
+    Raises
+    ------
+    StoreError
+        No store, a damaged one, or one that another process writes.
+    ModelError, DataError, OptionError
+        Model, data or method are not those of the run; names the difference.
+
+    A `DifferentMachineWarning` says when versions, processor or compiler are not what they were.
+    """
+    from probgen.inference.launch import resume_run
+    from probgen.inference.storing import Request
+
+    check_counts({"draws": draws, "threads": threads})
+    if model is not None and is_network(model):
+        model, given = read_model(model, data)
+        data = None if data is None else given  # else those of the store
+    request = Request(model, data, method, draws, threads, progress)
+    return resume_run(path, request, background)
