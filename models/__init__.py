@@ -1,7 +1,8 @@
 """The zoo: classic statistical models as short Pyro programs, each with its data and source.
 
-A zoo model is an ordinary model file: a function named like the file, `data`, and optionally
-`method` and `reference`. `names()` lists them, `load(name)` imports one:
+A zoo model is an ordinary model file: a function named like the file (a class, where parameters
+are learned by `fit`), `data`, and optionally `method` and `reference`. `names()` lists them,
+`load(name)` imports one:
 
     model = probgen.models.load("eight_schools")
     tree = probgen.infer(model.program, data=model.data)
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["descriptions", "load", "names"]
 
 
-def names() -> list[str]:
-    """Names of all zoo models, in alphabetical order; no model file is imported for it."""
-    from probgen.declare.modelfile import zoo_names
+def names(learned: bool | None = None) -> list[str]:
+    """Names of all zoo models, in alphabetical order; no model file is imported for it.
 
-    return zoo_names()
+    `learned=True`: only models whose parameters `fit` learns; False: only those for `infer`.
+    """
+    from probgen.declare.modelfile import zoo_learned, zoo_names
+
+    if learned is None:
+        return zoo_names()
+    known = set(zoo_learned())
+    return [name for name in zoo_names() if (name in known) is learned]
 
 
 def descriptions() -> dict[str, str]:

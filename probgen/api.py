@@ -13,6 +13,7 @@ from probgen.declare.network import Network
 from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.recognise import is_network
 from probgen.errors import DataError, ModelError
+from probgen.inference.boltzmann.recognise import is_machine
 from probgen.inference.infer import infer, resume
 from probgen.inference.prepare import read_model
 
@@ -32,8 +33,12 @@ def check(model: Any, data: Mapping[Any, Any] | None = None, *, seed: int = 0) -
     chooses the prior draws at which a program is evaluated. Faults of the model or the data
     never raise here: the report lists them, each with its severity ("error" or "warning"), site,
     message and cure, and `raise_if_failed` raises them. For networks the report also says which
-    engine `infer` would choose, and why.
+    engine `infer` would choose, and why; for Boltzmann machines, NaN in `data` is missing.
     """
+    if is_machine(model):
+        from probgen.declare.checks.machine import check_machine
+
+        return check_machine(model, data)
     if is_network(model) and not is_continuous(model):
         from probgen.inference.check_network import check_network
 

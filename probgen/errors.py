@@ -37,6 +37,15 @@ class SamplingError(ProbgenError, RuntimeError):
     """A sampler could not go on (every proposal rejected, the model raised, ...)."""
 
 
+class TrainingError(ProbgenError, RuntimeError):
+    """Learning could not go on: losses or parameters became infinite or undefined.
+
+    `fit` holds what was learned up to the last good state.
+    """
+
+    fit: object = None
+
+
 class BuildError(ProbgenError, RuntimeError):
     """Native code could not be built: no compiler, or the compiler failed."""
 

@@ -15,6 +15,7 @@ FLOORS = (
     {"learn"},
     {"targets"},
     {"declare"},
+    {"nets"},
     {"compile", "results", "progress"},
     {"errors"},
 )

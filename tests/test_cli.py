@@ -135,6 +135,21 @@ def test_list_names_the_zoo():
     assert "Eight schools" in result.output
 
 
+def test_list_tells_models_to_learn_from_models_to_infer():
+    lines = invoke("list").output.splitlines()
+    heading = lines.index("To learn (fit)")
+    assert lines.index("To infer (run, compare)") < heading
+    learned = [line.split()[0] for line in lines[heading + 1 : lines.index("", heading)]]
+    assert {"rbm", "class_rbm"} <= set(learned)
+    assert "eight_schools" not in learned
+
+
+def test_run_of_a_model_to_learn_says_to_learn_it():
+    result = invoke("run", "rbm")
+    assert result.exit_code != 0
+    assert "probgen fit rbm" in result.output
+
+
 def test_run_prints_table_and_verdict(calls):
     result = invoke("run", "m")
     assert result.exit_code == 0

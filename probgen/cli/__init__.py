@@ -1,4 +1,4 @@
-"""The command line: `probgen run | resume | check | diagnose | compare | report | list | show`.
+"""The command line: `probgen run | fit | resume | check | diagnose | compare | report | list ...`.
 
 No logic of its own: every command reads its arguments, calls the public functions and prints.
 Nothing heavy is imported before a command needs it, so that `probgen --help` is immediate.
@@ -13,6 +13,7 @@ from probgen.cli.calibrate import calibrate, conform
 from probgen.cli.check import check
 from probgen.cli.compare import compare
 from probgen.cli.diagnose import diagnose
+from probgen.cli.fit import fit
 from probgen.cli.report import report
 from probgen.cli.resume import resume
 from probgen.cli.run import run
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(fit)
 app.command()(resume)
 app.command()(check)
 app.command()(diagnose)

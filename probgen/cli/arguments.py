@@ -56,12 +56,16 @@ def value_of(text: str) -> Any:
 
 
 def given_data(model: Any, items: Iterable[str] | None) -> dict[Any, Any]:
-    """What a loaded model is run with: its own data, files in their place, then single values."""
+    """What a loaded model is run with: its own data, files in their place, then single values.
+
+    A Boltzmann machine's own data are what it learns from, not evidence: they are left out.
+    """
     from probgen.declare.networks.kinds import is_continuous
     from probgen.declare.networks.recognise import is_network
+    from probgen.inference.boltzmann.recognise import is_machine
 
     files, pairs = files_and_pairs(items or ())
-    own = {} if files else dict(model.data)
+    own = {} if files or is_machine(model.program) else dict(model.data)
     if is_network(model.program) and not is_continuous(model.program):
         return network_evidence(own, files, pairs)
     free = is_network(model.program)
@@ -128,23 +132,31 @@ def as_data(name: str, value: Any) -> Any:
     return array
 
 
-def chosen_method(default: Any, name: str | None, pairs: Iterable[str]) -> Any:
+def chosen_method(
+    default: Any,
+    name: str | None,
+    pairs: Iterable[str],
+    methods: Mapping[str, str] = METHODS,
+    usual: str | None = "NUTS",
+) -> Any:
     """The method by its name, or the model's own, with the given options replaced.
 
     None when neither the command line nor the model names one and no option is given: then the
-    public default decides.
+    public default decides. Options without a method are those of the `usual` one.
     """
     import probgen as pg
 
     options = dict(split_pair(pair, "--method-option") for pair in pairs)
     if name is not None:
         word = name.lower().replace("_", "-")
-        if word not in METHODS:
-            raise OptionError(f"--method {name}: the methods are {', '.join(METHODS)}.")
-        default = getattr(pg, METHODS[word])()
+        if word not in methods:
+            raise OptionError(f"--method {name}: the methods are {', '.join(methods)}.")
+        default = getattr(pg, methods[word])()
     if not options:
         return default
-    method = pg.NUTS() if default is None else default
+    if default is None and usual is None:
+        raise OptionError(f"--method-option {next(iter(options))}: name the method, by --method.")
+    method = getattr(pg, str(usual))() if default is None else default
     known = [entry.name for entry in dataclasses.fields(method) if entry.init]
     for option in options:
         if option not in known:

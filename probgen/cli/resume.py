@@ -1,10 +1,11 @@
-"""`probgen resume`: go on with a stored run, and say whether it can be trusted."""
+"""`probgen resume`: go on with a stored run or training, and say whether it can be trusted."""
 
 from typing import Annotated
 
 import typer
 
 from probgen.cli.arguments import given_data, writable
+from probgen.cli.fit import go_on_training
 from probgen.cli.options import Data, Picture, Quiet, Threads, Traceback
 from probgen.cli.run import PICTURE_ENDINGS, report, was_interrupted
 from probgen.cli.terminal import INTERRUPTED, console, reported
@@ -13,7 +14,9 @@ from probgen.errors import OptionError
 
 @reported
 def resume(
-    store: Annotated[str, typer.Argument(metavar="PATH", help="Store of a run (run --store).")],
+    store: Annotated[
+        str, typer.Argument(metavar="PATH", help="Store (run --store, fit --store).")
+    ],
     draws: Annotated[
         int | None,
         typer.Option(help="Draws per chain in all.", show_default="as many as were asked for"),
@@ -34,8 +37,11 @@ def resume(
     """Go on with a stored run, to the same draws as if it had never stopped."""
     import probgen as pg
     from probgen.api import resume as go_on
+    from probgen.learn.training.store import is_training_store
 
     picture_path = writable(picture, "--picture", PICTURE_ENDINGS)
+    if is_training_store(store):
+        raise typer.Exit(go_on_training(store, model, data, quiet))
     if data and model is None:
         raise OptionError("--data: name the model that takes them too, with --model.")
     loaded = None if model is None else pg.load_model(model)

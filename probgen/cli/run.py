@@ -28,6 +28,7 @@ from probgen.cli.options import (
     Warmup,
 )
 from probgen.cli.terminal import INTERRUPTED, NOT_TRUSTWORTHY, console, reported
+from probgen.errors import OptionError
 
 TREE_ENDINGS = (".nc",)
 PICTURE_ENDINGS = (".png", ".pdf", ".svg", ".jpg", ".webp")
@@ -101,6 +102,11 @@ def sample(
     import probgen as pg
 
     loaded = pg.load_model(model)
+    if method is None and getattr(loaded.method, "learns", None) == "program":
+        raise OptionError(
+            f"{loaded.name} is learned from data before it is sampled: probgen fit {model}. To "
+            "sample it as it stands, name a method: --method gibbs."
+        )
     return pg.infer(
         loaded.program,
         chosen_method(loaded.method, method, method_option or ()),

@@ -1,10 +1,10 @@
 """Which function of a module is the Pyro program.
 
 In this order: the one asked for by name, the one named like the file, the one called `model`
-(the habit of Pyro's own examples), the only public function that uses Pyro, itself or through
-another function of the file, the only network of the file. Guides and `main` do not count. What
-a function uses is read off its compiled code. Where two functions could be meant nothing is
-guessed: the error lists them.
+(the habit of Pyro's own examples), a new instance of the class named like the file (`RBM` in
+rbm.py), the only public function that uses Pyro, itself or through another function of the file,
+the only network of the file. Guides and `main` do not count. What a function uses is read off its
+compiled code. Where two functions could be meant nothing is guessed: the error lists them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from probgen.errors import ModelError
 
-__all__ = ["find_program", "uses_pyro"]
+__all__ = ["find_program", "is_class_of_file", "uses_pyro"]
 
 _RESERVED = frozenset({"data", "method", "reference"})
 
@@ -36,6 +36,8 @@ def find_program(module: ModuleType, stem: str, function: str | None = None) -> 
         candidate = vars(module).get(name)
         if is_network(candidate) or (callable(candidate) and not inspect.isclass(candidate)):
             return candidate
+    if (program := _class_of_the_file(module, stem)) is not None:
+        return _instance(program, stem)
     programs = _programs(module) or _networks(module)
     if len(programs) == 1:
         return next(iter(programs.values()))
@@ -51,9 +53,38 @@ def find_program(module: ModuleType, stem: str, function: str | None = None) -> 
     )
 
 
+def is_class_of_file(name: str, stem: str) -> bool:
+    """Whether a class is called like its file, as RBM in rbm.py or GaussianRBM in gaussian_rbm."""
+    return name.lower() == stem.replace("_", "").lower()
+
+
 def uses_pyro(function: FunctionType) -> bool:
     """Whether a function itself names Pyro or one of its primitives."""
     return _uses_pyro(function, set(_names(function.__code__)))
+
+
+def _class_of_the_file(module: ModuleType, stem: str) -> type | None:
+    """The class called like the file (`RBM` in rbm.py) whose instances are programs."""
+    for name, value in vars(module).items():
+        if (
+            inspect.isclass(value)
+            and is_class_of_file(name, stem)
+            and value.__module__ == module.__name__
+            and "__call__" in dir(value)
+        ):
+            return value
+    return None
+
+
+def _instance(program: type, stem: str) -> Any:
+    try:
+        return program()
+    except TypeError as error:
+        raise ModelError(
+            f"The class {program.__name__} of {stem}.py cannot be made without arguments "
+            f"({error}): give its arguments defaults, or make an instance in the file, "
+            f"`model = {program.__name__}(...)`."
+        ) from error
 
 
 def _named(module: ModuleType, stem: str, function: str) -> Any:

@@ -25,10 +25,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from probgen.declare.findprogram import find_program
+from probgen.declare.findprogram import find_program, is_class_of_file
 from probgen.errors import DataError, ModelError
 
-__all__ = ["ModelFile", "load_model", "load_zoo_model", "zoo_descriptions", "zoo_names"]
+__all__ = [
+    "ModelFile",
+    "load_model",
+    "load_zoo_model",
+    "zoo_descriptions",
+    "zoo_learned",
+    "zoo_names",
+]
 
 _ZOO = "probgen.models"
 
@@ -155,6 +162,21 @@ def zoo_descriptions() -> dict[str, str]:
         name: _first_line(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
         for name, path in sorted(_zoo_files().items())
     }
+
+
+def zoo_learned() -> list[str]:
+    """Names of the zoo's models with parameters to learn from data, by `fit`: those of a class.
+
+    The others are priors and likelihoods, for `infer`. Read from the text, as descriptions are.
+    """
+    return [
+        name
+        for name, path in sorted(_zoo_files().items())
+        if any(
+            isinstance(node, ast.ClassDef) and is_class_of_file(node.name, name)
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+        )
+    ]
 
 
 def _zoo_files() -> dict[str, Path]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from probgen.diagnose.finding import limits_from
-from probgen.diagnose.network_record import has_marginals
+from probgen.diagnose.network_record import follows_gradients, has_marginals
 from probgen.diagnose.reading import are_files, read_files
 from probgen.diagnose.verdict import Verdict
 from probgen.errors import OptionError
@@ -59,7 +59,7 @@ def diagnose(
     drawn = limits_from(limits)
     if are_files(tree):
         tree = read_files(tree)
-    if has_marginals(tree):
+    if has_marginals(tree) and not follows_gradients(tree):
         from probgen.diagnose.network_verdict import diagnose_network
 
         return diagnose_network(tree, drawn, started)

@@ -127,10 +127,12 @@ def check_log_joint(record: NetworkRecord, limits: Limits) -> list[Finding]:
         return []
     if not record.sampled:  # independent draws of an exact engine
         return []
-    if not np.isfinite(values).all() or np.ptp(values) == 0:
+    values = values.reshape(-1, record.chains, record.draws)
+    moving = np.flatnonzero(np.isfinite(values).all((1, 2)) & (np.ptp(values, (1, 2)) > 0))
+    if not len(moving):
         return []
-    r_hat = float(statistics(values[None], np.arange(1), ())["r_hat"][0])
-    if np.isnan(r_hat) or r_hat <= r_hat_limit(record.chains, limits) + HARD_MARGIN:
+    r_hat = float(np.nanmax([*statistics(values, moving, ())["r_hat"], -np.inf]))
+    if r_hat <= r_hat_limit(record.chains, limits) + HARD_MARGIN:
         return []
     return [
         Finding(

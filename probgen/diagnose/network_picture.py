@@ -115,7 +115,8 @@ def log_joint(axes: "Axes", record: NetworkRecord) -> None:
     values = record.log_joint
     if values is None:
         return
-    step = max(1, values.shape[1] // 500)
+    values = values.reshape(-1, record.chains, record.draws).sum(0)  # cases are independent
+    step = max(1, record.draws // 500)
     for chain, line in enumerate(values[:MOST_CHAINS]):
         axes.plot(
             np.arange(0, len(line), step),

@@ -27,7 +27,8 @@ class NetworkRecord:
     ----------
     table: a row per (variable, state), indexed `variable=state`, with the columns variable,
         state, probability, mcse, ess and r_hat (NaN where there is none).
-    log_joint: of every draw, nats, (chain, draw); None from engines that do not sample.
+    log_joint: of every draw, nats, (chain, draw), of each case where there are cases (case,
+        chain, draw); None from engines that do not sample.
     repeats: of every chain, the share of draws equal to the one before; None without draws.
     chains, draws: size of the run, 0 without draws.
     sampled: whether the marginals are averages over draws, with Monte Carlo errors.
@@ -53,6 +54,11 @@ def has_marginals(tree: Any) -> bool:
     )
 
 
+def follows_gradients(tree: xr.DataTree) -> bool:
+    """Whether a sampler followed gradients: divergences and energies then have to be judged."""
+    return has(tree, "sample_stats") and "diverging" in tree["sample_stats"].data_vars
+
+
 def read_network_record(tree: xr.DataTree) -> NetworkRecord:
     """Read a tree; DataError when its marginals lack their coordinates."""
     marginals = tree["marginals"].to_dataset()
@@ -67,9 +73,9 @@ def read_network_record(tree: xr.DataTree) -> NetworkRecord:
     table.index = pd.Index(table["variable"] + "=" + table["state"], name="entry")
     log_joint = None
     if has(tree, "sample_stats") and "log_joint" in tree["sample_stats"]:
-        log_joint = tree["sample_stats"]["log_joint"].transpose("chain", "draw").values
+        log_joint = tree["sample_stats"]["log_joint"].transpose(..., "chain", "draw").values
     repeats = _repeats(tree["posterior"].to_dataset()) if has(tree, "posterior") else None
-    chains, draws = (0, 0) if log_joint is None else log_joint.shape
+    chains, draws = (0, 0) if log_joint is None else log_joint.shape[-2:]
     return NetworkRecord(
         table, log_joint, repeats, chains, draws, "mcse" in marginals, merged_attrs(tree)
     )

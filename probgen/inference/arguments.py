@@ -16,10 +16,11 @@ _CHOICES = {
     "backend": ("auto", "native", "torch", "eager"),
     "precision": ("float64", "float32"),
 }
-_VERBS = {"run": "infer", "learn": "fit"}
+_VERBS = {"run": "infer", "learn": "fit", "learner": "fit"}
 _EXAMPLES = {
     "run": "NUTS() for programs; Exact(), Gibbs(), BeliefPropagation() ... for networks",
     "learn": "MaximumLikelihood(), EM(), HillClimb() ...",
+    "learner": "CD(), PCD() ... for programs",
 }
 
 
@@ -51,7 +52,7 @@ def check_choices(**given: Any) -> None:
 
 
 def check_method(method: Any, does: str) -> None:
-    """Raise `OptionError` unless `method` is a value that can `does` ("run" or "learn")."""
+    """Raise `OptionError` unless `method` is a value that can do what `does` names."""
     verb = _VERBS[does]
     if isinstance(method, type):
         raise OptionError(

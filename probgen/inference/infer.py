@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.recognise import is_network
 from probgen.inference.arguments import check_counts, check_method, seed_of
-from probgen.inference.prepare import prepare, read_model
+from probgen.inference.boltzmann.recognise import is_belief_network
+from probgen.inference.prepare import machine_options, prepare, read_model
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,14 +46,15 @@ def infer(
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     background: bool = False,
+    hidden: bool | None = None,
 ) -> Any:
-    """The posterior of a Pyro program or of a network, as an ArviZ DataTree.
+    """The posterior of a Pyro program, a network or a Boltzmann machine, as an ArviZ DataTree.
 
     Parameters
     ----------
     model
         A Pyro program (any callable that Pyro can trace; parameters and modules stay fixed), a
-        pgmpy network, or a `Network` from `load_network`.
+        pgmpy network, a `Network` from `load_network`, or a `BoltzmannMachine`.
     method
         The algorithm with its settings. When left out: `NUTS()` for programs; for networks the
         engine that suits width, zeros and size, which the attributes of the result name.
@@ -60,7 +62,8 @@ def infer(
         Keyword arguments of the program (arrays, tensors, lists, pandas or xarray objects; a
         data frame stands for its columns), or the evidence of the network: state names by
         variable name. A mapping or list of likelihoods of the states of a variable is soft
-        (virtual) evidence.
+        (virtual) evidence. Boltzmann machines: values of units by site, NaN where they are to be
+        sampled; several rows are several cases, side by side.
     chains, draws, warmup
         Number of chains, and of kept and warm-up draws per chain. Programs: 4, 1000, 1000;
         networks: what the method declares (`Gibbs.defaults`).
@@ -71,7 +74,8 @@ def infer(
         Programs: "uniform", "prior", "map", "laplace", "pathfinder", a mapping of site names
         to constrained starting values, or an earlier result (its draws are the starts).
     threads
-        How many run at once; the number of usable cores when left out.
+        How many run at once; the number of usable cores when left out. Boltzmann machines are
+        drawn by one: the last bits of large products depend on the number, and so would draws.
     keep_warmup
         Programs: whether the warm-up draws are kept, in groups named `warmup_...`.
     log_likelihood
@@ -105,6 +109,9 @@ def infer(
     background
         Whether to sample on a thread and return at once, after the model has been compiled, with
         a handle: `tree()`, `progress`, `stop()`, `wait()`, `result()`.
+    hidden
+        Boltzmann machines: whether the posterior holds the hidden units too; when left out,
+        where their draws take no more than 64 MiB.
 
     Returns
     -------
@@ -135,6 +142,7 @@ def infer(
     """
     from probgen.inference.launch import finished, launch, store_result
     from probgen.inference.storing import Storage
+    from probgen.results.tree import Labels
 
     counts = {"chains": chains, "draws": draws, "warmup": warmup}
     check_counts({**counts, "threads": threads, "thin": thin})
@@ -142,13 +150,6 @@ def infer(
     if method is not None:
         check_method(method, "run")
     storage = None if store is None else Storage(store, overwrite)
-    if is_network(model) and is_continuous(model):
-        from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
-
-        if is_exactly_gaussian(model, method, data):
-            tree = infer_gaussian(model, data, chains, draws, seed)
-            tree = tree if storage is None else store_result(tree, storage)
-            return finished(tree) if background else tree
     common = {**counts, "seed": seed, "threads": threads, "progress": progress}
     only_programs = {
         "init": init,
@@ -161,7 +162,21 @@ def infer(
         "adapted": adapted,
     }
     labels = {"dims": dims or {}, "coords": coords or {}}
-    run, model, data = prepare(model, method, data, common, only_programs, labels)
+    at_once = None
+    if is_network(model) and is_continuous(model):
+        from probgen.inference.infer_gaussian import infer_gaussian, is_exactly_gaussian
+
+        if is_exactly_gaussian(model, method, data):
+            at_once = infer_gaussian(model, data, chains, draws, seed)
+    elif is_belief_network(model):
+        from probgen.inference.infer_belief import infer_belief
+
+        asked = machine_options(common, only_programs, hidden)
+        at_once = infer_belief(model, method, data, asked, Labels(**labels))
+    if at_once is not None:
+        tree = at_once if storage is None else store_result(at_once, storage)
+        return finished(tree) if background else tree
+    run, model, data = prepare(model, method, data, common, only_programs, labels, hidden)
     return launch(run, model, data, storage, background)
 
 
@@ -175,11 +190,12 @@ def resume(
     threads: int | None = None,
     progress: bool = True,
     background: bool = False,
+    validation: Any = None,
 ) -> Any:
-    """Go on with a run that was stored by `infer(..., store=path)`, in warm-up too.
+    """Go on with a run that was stored by `infer(..., store=path)`, in warm-up too, or by `fit`.
 
     The draws are, bit for bit, those of a run that was never broken off. `draws` larger than
-    before extends the run, finished or not.
+    before extends the run, finished or not. So are the weights of a training.
 
     Parameters
     ----------
@@ -194,11 +210,13 @@ def resume(
         Draws per chain in all; as many as were asked for when left out.
     threads, progress, background
         As in `infer`.
+    validation
+        Of a training with validation data of their own: these. A training needs model and data.
 
     Returns
     -------
     DataTree, read lazily, or with `background` a handle as from `infer`. Of a finished run: what
-    is stored.
+    is stored. Of a training: a `ProgramFit`, as from `fit`.
 
     Raises
     ------
@@ -209,6 +227,14 @@ def resume(
 
     A `DifferentMachineWarning` says when versions, processor or compiler are not what they were.
     """
+    from probgen.learn.training.store import is_training_store
+
+    if is_training_store(path):
+        from probgen.inference.fit_modules import resume_fit
+
+        return resume_fit(
+            path, model, data, method=method, validation=validation, progress=progress
+        )
     from probgen.inference.launch import resume_run
     from probgen.inference.storing import Request
 

@@ -7,11 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
 
 from probgen.inference.background import Background
+from probgen.inference.prepared import PreparedRun
 from probgen.inference.provenance import describe_machine
 from probgen.inference.recorder import Recorder
 from probgen.inference.resume import continuation
@@ -20,15 +21,11 @@ from probgen.results.store.checkpoint import FORMAT
 from probgen.results.store.reading import open_store
 from probgen.results.store.store import Store
 
-if TYPE_CHECKING:
-    from probgen.inference.infer_network import NetworkRun
-    from probgen.inference.infer_program import ProgramRun
-
 __all__ = ["finished", "launch", "resume_run", "store_result"]
 
 
 def launch(
-    run: ProgramRun | NetworkRun,
+    run: PreparedRun,
     model: Any,
     data: Mapping[Any, Any] | None,
     storage: Storage | None,
@@ -81,14 +78,12 @@ def store_result(tree: xr.DataTree, storage: Storage) -> xr.DataTree:
         return open_store(store.path)
 
 
-def _sample(run: ProgramRun | NetworkRun, recorder: Recorder) -> xr.DataTree:
+def _sample(run: PreparedRun, recorder: Recorder) -> xr.DataTree:
     with recorder:
         return run.sample(recorder)
 
 
-def _in_background(
-    run: ProgramRun | NetworkRun, recorder: Recorder, folder: Path | None
-) -> Background:
+def _in_background(run: PreparedRun, recorder: Recorder, folder: Path | None) -> Background:
     def sample(watch: Callable[[Any], None]) -> xr.DataTree:
         with recorder:
             return run.sample(recorder, watch)

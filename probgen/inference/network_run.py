@@ -19,6 +19,7 @@ from probgen.inference.cores import usable_cores
 from probgen.inference.graphical.method import GraphMethod, GraphPlan
 from probgen.inference.network_text import network_text
 from probgen.inference.options import NetworkOptions
+from probgen.inference.prepared import drawn_arrays
 from probgen.inference.recorder import Recorder
 from probgen.progress import ProgressDisplay
 from probgen.results.attributes import run_attributes
@@ -146,10 +147,7 @@ class NetworkRun:
 
     def values_of(self, piece: Piece) -> dict[str, dict[str, np.ndarray]]:
         """The arrays of these groups."""
-        return {
-            group: {str(n): v.values for n, v in dataset.data_vars.items() if "draw" in v.dims}
-            for group, dataset in self.groups_of(piece).items()
-        }
+        return drawn_arrays(self.groups_of(piece))
 
     def constants(self) -> dict[str, xr.Dataset]:
         """The groups that are the same at all draws: the evidence."""

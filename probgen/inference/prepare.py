@@ -1,7 +1,7 @@
-"""Telling declarations apart: a program or a network made ready to be sampled.
+"""Telling declarations apart: a program, network or machine made ready to be sampled.
 
-Pyro programs go to `infer_program`, discrete networks to `infer_network`; a pgmpy network of
-continuous variables becomes a program.
+Pyro programs go to `infer_program`, discrete networks to `infer_network`, Boltzmann machines to
+`infer_machine`; a pgmpy network of continuous variables becomes a program.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from probgen.declare.networks.kinds import is_continuous, slices_of
 from probgen.declare.networks.recognise import is_network
 from probgen.errors import OptionError
 from probgen.inference.arguments import check_choices
+from probgen.inference.boltzmann.recognise import is_machine
 from probgen.inference.options import NetworkOptions, ProgramOptions
 
 if TYPE_CHECKING:
-    from probgen.inference.infer_network import NetworkRun
-    from probgen.inference.infer_program import ProgramRun
+    from probgen.inference.infer_machine import MachineOptions
+    from probgen.inference.prepared import PreparedRun
 
-__all__ = ["prepare", "read_model"]
+__all__ = ["machine_options", "prepare", "read_model"]
 
 _COUNTS = {"chains": 4, "draws": 1000, "warmup": 1000}  # of programs, where the method has none
 
@@ -50,13 +51,20 @@ def prepare(
     common: Mapping[str, Any],
     only_programs: Mapping[str, Any],
     labels: Mapping[str, Mapping[str, Any]],
-) -> tuple[ProgramRun | NetworkRun, Any, Mapping[Any, Any] | None]:
+    hidden: bool | None = None,
+) -> tuple[PreparedRun, Any, Mapping[Any, Any] | None]:
     """The run that is ready to be sampled, and the model and data as they were read.
 
     `common` are the options that networks take, too, `only_programs` and `labels` (dims and
-    coords) the others; counts that are None are what the method declares. Raises what `infer`
-    raises.
+    coords) the others, `hidden` is of machines; counts that are None are what the method
+    declares. Raises what `infer` raises.
     """
+    if is_machine(model):
+        from probgen.inference.infer_machine import prepare_machine
+        from probgen.results.tree import Labels
+
+        asked = machine_options(common, only_programs, hidden)
+        return prepare_machine(model, method, data, asked, Labels(**labels)), model, data
     kind = "a Pyro program"
     if is_network(model):
         kind = "a network of continuous variables"
@@ -81,6 +89,16 @@ def prepare(
     counts = {n: usual[n] if common[n] is None else common[n] for n in _COUNTS}
     options = ProgramOptions(**{**common, **counts, **only_programs})
     return prepare_program(model, method, data, options, Labels(**labels)), model, data
+
+
+def machine_options(
+    common: Mapping[str, Any], only_programs: Mapping[str, Any], hidden: bool | None
+) -> MachineOptions:
+    """The options of a run on a Boltzmann machine."""
+    from probgen.inference.infer_machine import MachineOptions
+
+    of_density = {n: v for n, v in only_programs.items() if n != "log_likelihood"}
+    return MachineOptions(**common, hidden=hidden, of_density=of_density)
 
 
 def _refuse(given: Mapping[str, Any]) -> None:

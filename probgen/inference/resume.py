@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from probgen.errors import OptionError
+from probgen.inference.prepared import PreparedRun
 from probgen.inference.recorder import Recorder
 from probgen.inference.storing import Request, module_of, recorder_of
 from probgen.results.store.checkpoint import read_manifest
 from probgen.results.store.reading import open_store
 from probgen.results.store.store import Store
-
-if TYPE_CHECKING:
-    from probgen.inference.infer_network import NetworkRun
-    from probgen.inference.infer_program import ProgramRun
 
 __all__ = ["Continuation", "continuation"]
 
@@ -27,7 +23,7 @@ class Continuation:
     """A stored run that is ready to go on; `run` and `recorder` are None when it is finished."""
 
     path: Path
-    run: ProgramRun | NetworkRun | None = None
+    run: PreparedRun | None = None
     recorder: Recorder | None = None
 
     def tree(self) -> xr.DataTree:

@@ -29,10 +29,10 @@ from probgen.inference.storing import Request
 from probgen.results.store.checkpoint import read_start
 from probgen.results.tree import Labels
 
-__all__ = ["describe", "restore"]
+__all__ = ["KEPT", "describe", "labels_from_json", "labels_json", "restore"]
 
 _DIFFERENT = {"float64": 1e-8, "float32": 1e-3}  # relative; less is rounding
-_KEPT = ("keep_warmup", "backend", "precision", "device", "thin")
+KEPT = ("keep_warmup", "backend", "precision", "device", "thin")
 
 
 def describe(
@@ -42,12 +42,12 @@ def describe(
     options, density, given = run.options, run.density, run.density.program.data
     plain, missing = plain_data(given)
     counts = {name: getattr(options, name) for name in ("chains", "draws", "warmup", "seed")}
-    same = {name: getattr(options, name) for name in _KEPT}
+    same = {name: getattr(options, name) for name in KEPT}
     manifest = {
         "model": describe_program(model),
         "method": describe_method(run.method),
         "options": {**counts, **same, "log_likelihood": run.pointwise},
-        "labels": _labels_json(run.labels),
+        "labels": labels_json(run.labels),
         "notes": run.notes,
         "data": {"plain": plain, "missing": missing},
         "density": {
@@ -83,7 +83,7 @@ def restore(
         method,
         given,
         ProgramOptions(**options, threads=request.threads, progress=request.progress),
-        _labels_from_json(manifest["labels"]),
+        labels_from_json(manifest["labels"]),
         start,
     )
     run.notes = [*manifest["notes"]]
@@ -114,7 +114,8 @@ def _log_densities(run: ProgramRun) -> list[float]:
     return [float(run.density.value_and_grad(point)[0]) for point in run.initial]
 
 
-def _labels_json(labels: Labels) -> dict[str, Any]:
+def labels_json(labels: Labels) -> dict[str, Any]:
+    """Names of dimensions and their labels as JSON, for `labels_from_json`."""
     coords = {}
     for dim, given in labels.coords.items():
         array = np.asarray(given)
@@ -125,7 +126,7 @@ def _labels_json(labels: Labels) -> dict[str, Any]:
     return {"dims": {str(n): list(map(str, d)) for n, d in labels.dims.items()}, "coords": coords}
 
 
-def _labels_from_json(described: Mapping[str, Any]) -> Labels:
+def labels_from_json(described: Mapping[str, Any]) -> Labels:
     """The names of dimensions and their labels that a manifest holds."""
     coords = {
         dim: np.array(each["values"], dtype=each["dtype"])

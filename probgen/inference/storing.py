@@ -6,17 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probgen.errors import OptionError
+from probgen.inference.prepared import PreparedRun
 from probgen.inference.recorder import Recorder
 from probgen.results.store.checkpoint import FORMAT
 from probgen.results.store.state import KernelState
 from probgen.results.store.store import Store
-
-if TYPE_CHECKING:
-    from probgen.inference.infer_network import NetworkRun
-    from probgen.inference.infer_program import ProgramRun
 
 __all__ = ["Request", "Storage", "module_of", "open_for", "recorder_of"]
 
@@ -52,13 +49,17 @@ def module_of(kind: str) -> ModuleType:
         from probgen.inference import stored_network
 
         return stored_network
+    if kind == "machine":
+        from probgen.inference.boltzmann import stored
+
+        return stored
     from probgen.inference import stored_program
 
     return stored_program
 
 
 def open_for(
-    run: ProgramRun | NetworkRun, storage: Storage, model: Any, data: Mapping[Any, Any] | None
+    run: PreparedRun, storage: Storage, model: Any, data: Mapping[Any, Any] | None
 ) -> Recorder:
     """A new store for a run that is about to begin; raises `StoreError` as `Store.create`."""
     described, start = module_of(run.kind).describe(run, model, data)
@@ -67,7 +68,7 @@ def open_for(
     return recorder_of(run, store, None)
 
 
-def recorder_of(run: ProgramRun | NetworkRun, store: Store, state: KernelState | None) -> Recorder:
+def recorder_of(run: PreparedRun, store: Store, state: KernelState | None) -> Recorder:
     """What keeps the draws of a run in an open store that stands at `state`."""
     return Recorder(
         store,

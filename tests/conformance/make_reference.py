@@ -172,7 +172,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="+", metavar="NAME", choices=models.names())
+    parser.add_argument("names", nargs="+", metavar="NAME", choices=models.names(learned=False))
     parser.add_argument("--draws", type=int, default=5000, help="of each of four chains")
     parser.add_argument("--warmup", type=int, default=2000)
     parser.add_argument("--thin", type=int, default=1)

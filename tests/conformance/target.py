@@ -60,7 +60,7 @@ def from_zoo() -> Iterator[Target]:
 
     That is a mapping of scalars to (mean, its error, standard deviation, its error).
     """
-    for name in sorted(set(models.names()) - MEANT_TO_FAIL):
+    for name in sorted(set(models.names(learned=False)) - MEANT_TO_FAIL):
         model = models.load(name)
         known = model.reference or {}
         if known and all(isinstance(value, tuple) for value in known.values()):

@@ -57,7 +57,10 @@ def test_sound_programs_pass_without_a_word(name):
 
 
 LONG = ("hidden_markov", "susceptible_infected", "lotka_volterra", "capture_recapture")
-ZOO = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in models.names()]
+ZOO = [
+    pytest.param(n, marks=pytest.mark.slow) if n in LONG else n
+    for n in models.names(learned=False)
+]
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -121,6 +121,34 @@ model = Net()
         load_model(f"{write(text)}:Net")
 
 
+MACHINE = """
+from probgen.nets.boltzmann.machine import BoltzmannMachine
+from probgen.nets.boltzmann.units import Units
+
+
+class Coin(BoltzmannMachine):
+    def __init__(self, hidden{default}):
+        super().__init__([Units("x", 2), Units("h", hidden)])
+"""
+
+
+def test_of_the_class_named_like_the_file_a_new_instance(write):
+    path = write(MACHINE.format(default="=3"))
+    one, other = load_model(path).program, load_model(path).program
+    assert one.widths == other.widths == [2, 3]
+    assert one is not other
+
+
+def test_a_class_of_another_name_is_no_program(write):
+    with pytest.raises(ModelError, match="no Pyro program"):
+        load_model(write(MACHINE.format(default="=3").replace("Coin", "Dice")))
+
+
+def test_a_class_that_needs_arguments_is_refused(write):
+    with pytest.raises(ModelError, match=r"class Coin of coin\.py .*'hidden'.* defaults"):
+        load_model(write(MACHINE.format(default="")))
+
+
 def test_several_programs_are_listed(write):
     path = write(PROGRAM.format(name="heads") + PROGRAM.format(name="tails"))
     with pytest.raises(ModelError, match=r"several .*: heads, tails.*coin\.py:heads"):

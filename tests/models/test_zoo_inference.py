@@ -66,7 +66,9 @@ def test_short_run(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in models.names() if name not in QUICK])
+@pytest.mark.parametrize(
+    "name", [name for name in models.names(learned=False) if name not in QUICK]
+)
 def test_short_run_of_the_others(name):
     check_short_run(name)
 

@@ -33,7 +33,10 @@ def simple():
 # Loops of thousands of operations take seconds to trace and compile.
 LONG = {"lotka_volterra", "susceptible_infected", "garch", "local_level", "hidden_markov", "arma",
         "capture_recapture"}  # fmt: skip
-ZOO = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in models.names()]
+ZOO = [
+    pytest.param(n, marks=pytest.mark.slow) if n in LONG else n
+    for n in models.names(learned=False)
+]
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -48,7 +48,10 @@ def by_torch(model, data=None, **options):
 
 
 QUICK = ("eight_schools", "varying_slopes", "stochastic_volatility", "weibull_survival", "funnel")
-ZOO = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in models.names()]
+ZOO = [
+    n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)
+    for n in models.names(learned=False)
+]
 
 
 @pytest.mark.parametrize("name", ZOO)

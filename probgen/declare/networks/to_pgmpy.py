@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,17 +11,25 @@ from probgen.declare.network import Factor, Network
 from probgen.declare.networks.linear import linear_table
 from probgen.errors import ModelError
 
+if TYPE_CHECKING:
+    from probgen.nets.boltzmann.machine import BoltzmannMachine
+
 __all__ = ["to_pgmpy"]
 
 
-def to_pgmpy(network: Network) -> Any:
+def to_pgmpy(network: Network | BoltzmannMachine) -> Any:
     """A `DiscreteBayesianNetwork` for a Bayesian network, else a `DiscreteMarkovNetwork`.
 
+    A Boltzmann machine of discrete units is the Markov network that `to_network` makes of it.
     Tables go to pgmpy's backend as it is set. In Markov networks a variable without a factor
     gets one of ones (pgmpy learns the number of states from factors), and factors without a
     variable are multiplied into another one. Raises `ModelError` for potentials beyond the
     range of float64, and for constants with no factor to hold them.
     """
+    if not isinstance(network, Network):
+        from probgen.declare.networks.boltzmann import network_of_machine  # brings torch
+
+        network = network_of_machine(network)
     return _bayesian(network) if network.kind == "bayesian" else _markov(network)
 
 

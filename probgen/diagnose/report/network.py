@@ -53,7 +53,9 @@ def _log_joint(run: Run) -> xr.DataArray | None:
     stats = run.tree["sample_stats"].dataset
     if "log_joint" not in stats:
         return None
-    array = stats["log_joint"].transpose("chain", "draw")
+    array = stats["log_joint"]  # of every case, where there are cases; these are independent
+    array = array.sum([dim for dim in array.dims if dim not in ("chain", "draw")])
+    array = array.transpose("chain", "draw")
     step = max(1, -(-array.sizes["draw"] // MOST_DRAWS))
     kept = array.isel(chain=slice(0, MOST_CHAINS), draw=slice(None, None, step))
     finite = bool(np.isfinite(kept.values).all())

@@ -60,7 +60,7 @@ def page_of(runs: list[Run], model: Any = None, title: str | None = None) -> str
             policy=content_policy(script),
             version=version,
             title=title or _title(runs),
-            made=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC, by probgen {version}",
+            made_on=f"{datetime.now(UTC):%d %B %Y, %H:%M} UTC, by probgen {version}",
             style=Markup(static_text("report.css")),
             script=Markup(script),
             data=Markup(json_text(data)),

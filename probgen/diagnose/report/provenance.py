@@ -15,7 +15,7 @@ import xarray as xr
 from probgen.diagnose.report.runs import Run
 from probgen.results.sources import source_text
 
-__all__ = ["Provenance", "provenance_of", "source_of"]
+__all__ = ["Provenance", "provenance", "provenance_of", "source_of"]
 
 MOST_LETTERS = 20_000
 """Of a model's source."""
@@ -60,6 +60,15 @@ class Provenance:
 def provenance_of(run: Run, model: Any = None) -> Provenance:
     """Everything known of how a run was made; `model` gives the source if the tree has none."""
     attrs = run.attrs
+    source = str(attrs.get("model_source") or _source_if_its_own(model, attrs))
+    found = provenance(run.tree, attrs, source)
+    if run.verdict.draws:
+        found.facts.insert(2, ("chains x draws", f"{run.verdict.chains} x {run.verdict.draws}"))
+    return found
+
+
+def provenance(tree: xr.DataTree, attrs: dict[str, Any], source: str) -> Provenance:
+    """What attributes and groups say of the making of a result."""
     ordered = [name for name in ORDER if name in attrs]
     ordered += [name for name in attrs if name not in ordered and name not in TOLD]
     facts = [
@@ -67,8 +76,6 @@ def provenance_of(run: Run, model: Any = None) -> Provenance:
         for name in ordered
         if not name.startswith("seconds_")
     ]
-    if run.verdict.draws:
-        facts.insert(2, ("chains x draws", f"{run.verdict.chains} x {run.verdict.draws}"))
     return Provenance(
         facts=facts,
         seconds=[
@@ -77,9 +84,9 @@ def provenance_of(run: Run, model: Any = None) -> Provenance:
             if name.startswith("seconds_")
         ],
         versions=_versions(attrs.get("versions")),
-        data=[row for group in DATA_GROUPS for row in _data(run.tree, group)],
-        groups=[_group(str(name), node) for name, node in run.tree.children.items()],
-        source=str(attrs.get("model_source") or _source_if_its_own(model, attrs))[:MOST_LETTERS],
+        data=[row for group in DATA_GROUPS for row in _data(tree, group)],
+        groups=[_group(str(name), node) for name, node in tree.children.items()],
+        source=source[:MOST_LETTERS],
     )
 
 

@@ -12,7 +12,7 @@ from probgen.diagnose.report.page import page_of
 from probgen.diagnose.report.runs import Run, read_runs
 from probgen.errors import OptionError
 
-__all__ = ["report", "write_report"]
+__all__ = ["checked_path", "report", "write_report", "write_text"]
 
 ENDINGS = (".html", ".htm")
 
@@ -52,7 +52,7 @@ def report(
     OptionError: there is no result, or the page cannot be written.
 
     """
-    target = _checked(path)
+    target = checked_path(path)
     runs = read_runs(results)
     try:
         return write_report(runs, target, model, title)
@@ -66,7 +66,11 @@ def write_report(
     runs: list[Run], target: Path, model: Any = None, title: str | None = None
 ) -> Path:
     """Write the page of runs already read; whole, or not at all."""
-    text = page_of(runs, model, title)
+    return write_text(page_of(runs, model, title), target)
+
+
+def write_text(text: str, target: Path) -> Path:
+    """Write the text of a page; whole, or not at all."""
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -88,7 +92,8 @@ def _umask() -> int:
     return mask
 
 
-def _checked(path: str | PathLike[str]) -> Path:
+def checked_path(path: str | PathLike[str]) -> Path:
+    """Where a page is to be written. Raises `OptionError` where it cannot be."""
     target = Path(path).expanduser()
     if target.suffix.lower() not in ENDINGS:
         raise OptionError(f"The report {target} must end in .html.")

@@ -19,6 +19,7 @@ from probgen.inference.graphical.method import GraphPlan, GraphResult, Marginals
 from probgen.inference.graphical.tempering.base import field_base, uniform_base
 from probgen.inference.graphical.tempering.path import Path
 from probgen.inference.graphical.tempering.pilot import pilot
+from probgen.inference.graphical.tempering.positions import FIXED_SCHEDULES, fixed_positions
 from probgen.inference.graphical.tempering.walk import Walk, target_draws
 from probgen.inference.graphical.tempering.weights import Weights
 from probgen.targets.factors import Factors
@@ -29,21 +30,25 @@ LEAST_ESS = 10.0
 """Effective particles below which an estimate is noise with a false error bar."""
 
 _RARE = 30
-SCHEDULES = ("adaptive", "linear", "sigmoid")
-BASES = ("fields", "uniform")
+SCHEDULES = ("adaptive", *FIXED_SCHEDULES)
+BASES = ("auto", "data", "fields", "uniform")
 
 
 @dataclass(frozen=True)
 class AnnealedImportance:
     """Annealed importance sampling; `chains` are its particles.
 
+    Serves networks in `infer`, Boltzmann machines in `log_partition` and `log_likelihood`.
+
     Args:
         betas: positions between the independent variables and the network; the error shrinks as
             they grow.
         schedule: "adaptive" places them where a pilot run finds the path steep, "linear" evenly,
-            "sigmoid" densely at both ends (Grosse, Maddison & Salakhutdinov 2013).
-        base: the independent variables to start from: by each one's own factors ("fields"), or
-            "uniform".
+            "sigmoid" densely at both ends (Grosse, Maddison & Salakhutdinov 2013), "three-part"
+            ever more densely towards the end (Salakhutdinov & Murray 2008).
+        base: the independent variables to start from: by each one's own factors ("fields"),
+            "uniform", or by the base rates of the data ("data", machines only); "auto" is "data"
+            where there are some, else "fields".
         sweeps: Gibbs sweeps at each position.
         reverse: whether to walk back as well, for the estimate from above.
 
@@ -56,12 +61,12 @@ class AnnealedImportance:
 
     Example:
         >>> AnnealedImportance(betas=500)
-        AnnealedImportance(betas=500, schedule='adaptive', base='fields', sweeps=4, reverse=True)
+        AnnealedImportance(betas=500, schedule='adaptive', base='auto', sweeps=4, reverse=True)
     """
 
     betas: int = 1000
     schedule: str = "adaptive"
-    base: str = "fields"
+    base: str = "auto"
     sweeps: int = 4
     reverse: bool = True
     name: ClassVar[str] = "AnnealedImportance"
@@ -89,6 +94,11 @@ class AnnealedImportance:
         """Estimate the evidence and marginals with `plan.chains` particles."""
         if plan.chains < 2:
             raise OptionError("AnnealedImportance needs at least two particles (chains).")
+        if self.base == "data":
+            raise OptionError(
+                "AnnealedImportance(base='data') is for Boltzmann machines: networks take "
+                "'fields' or 'uniform'."
+            )
         started = time.perf_counter()
         path, positions = self._prepare(factors, plan)
         ready = time.perf_counter()
@@ -105,7 +115,7 @@ class AnnealedImportance:
             "ess_weights": weights.ess,
             "betas": len(positions) - 1,
             "schedule": self.schedule,
-            "base": self.base,
+            "base": "uniform" if self.base == "uniform" else "fields",
             "notes": path.notes,
         }
         marginals = _marginals(path, states, weights)
@@ -125,14 +135,10 @@ class AnnealedImportance:
             if plan.progress:
                 plan.progress(int(1000 * s), 1000, "pilot")
 
-        fields = self.base == "fields"
-        path = Path(factors, field_base(factors) if fields else uniform_base(factors))
-        even = np.linspace(0, 1, self.betas + 1)
-        if self.schedule == "linear":
-            return path, even
-        if self.schedule == "sigmoid":
-            steep = 1 / (1 + np.exp(-4 * (2 * even - 1)))
-            return path, (steep - steep[0]) / (steep[-1] - steep[0])
+        uniform = self.base == "uniform"
+        path = Path(factors, uniform_base(factors) if uniform else field_base(factors))
+        if self.schedule != "adaptive":
+            return path, fixed_positions(self.schedule, self.betas)
         return path, pilot(path, plan.seed, plan.threads, tell).positions(self.betas)
 
     def _refuse(self, weights: Weights, plan: GraphPlan) -> None:

@@ -35,7 +35,7 @@ class Exact:
 
     memory: float | None = None
     name: ClassVar[str] = "Exact"
-    serves: ClassVar[tuple[str, ...]] = ("factors",)
+    serves: ClassVar[tuple[str, ...]] = ("factors", "machine")
     defaults: ClassVar[dict[str, int]] = {"chains": 4, "draws": 1000, "warmup": 0}
 
     def __post_init__(self) -> None:

@@ -61,7 +61,7 @@ class Gibbs:
     blocks: str = "auto"
     device: str = "cpu"
     name: ClassVar[str] = "Gibbs"
-    serves: ClassVar[tuple[str, ...]] = ("factors",)
+    serves: ClassVar[tuple[str, ...]] = ("factors", "machine")
     defaults: ClassVar[dict[str, int]] = {"chains": 64, "draws": 1000, "warmup": 500}
 
     def __post_init__(self) -> None:

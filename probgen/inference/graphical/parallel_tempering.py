@@ -20,9 +20,9 @@ from probgen.inference.graphical.belief_propagation import BeliefPropagation
 from probgen.inference.graphical.method import GraphPlan, GraphResult
 from probgen.inference.graphical.pieces import check_chains
 from probgen.inference.graphical.tempering.base import field_base
+from probgen.inference.graphical.tempering.ladder import ladder_summary
 from probgen.inference.graphical.tempering.path import Path
 from probgen.inference.graphical.tempering.pilot import pilot
-from probgen.inference.graphical.tempering.positions import expected_round_trips
 from probgen.inference.graphical.tempering.run import Run, cold_states
 from probgen.inference.graphical.tempering.schedule import first_positions
 from probgen.targets.factors import Factors
@@ -32,8 +32,6 @@ __all__ = ["ParallelTempering"]
 
 _MODE_SWEEPS = 200
 """Sweeps of max-product for the start of half of the ladders."""
-_FEW_TRIPS = 20
-"""Round trips, of all ladders, below which a run is not to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class ParallelTempering:
     most_levels: int = 64
     sweeps: int = 4
     name: ClassVar[str] = "ParallelTempering"
-    serves: ClassVar[tuple[str, ...]] = ("factors",)
+    serves: ClassVar[tuple[str, ...]] = ("factors", "machine")
     defaults: ClassVar[dict[str, int]] = {"chains": 64, "draws": 500, "warmup": 500}
 
     def __post_init__(self) -> None:
@@ -132,32 +130,13 @@ def _start_at_mode(cold: np.ndarray, factors: Factors, plan: GraphPlan) -> None:
 
 def _ladder(factors: Factors, path: Path, run: Run, plan: GraphPlan) -> dict[str, Any]:
     """What is to be said of the ladder: swap rates, round trips, evidence, warnings."""
-    acceptance = run.acceptance
-    trips = int(run.replicas.round_trips.sum())
-    best = expected_round_trips(1 - acceptance, run.done) * plan.chains
-    notes = path.notes
-    found: dict[str, Any] = {
-        "levels": len(run.replicas.positions),
-        "positions": run.replicas.positions.tolist(),
-        "swap_acceptance": acceptance.tolist(),
-        "barrier": float((1 - acceptance).sum()),
-        "round_trips": trips,
-        "round_trips_at_best": best,
-    }
-    if run.done and trips < _FEW_TRIPS:
-        notes.append(
-            f"The {plan.chains} ladders made {trips} round trips in all: hardly any state came "
-            "from the independent level to the network, so what the draws show may depend on "
-            "where they started. Take more draws, or more sweeps."
-        )
-    if acceptance.size and acceptance.min() < 0.1:
-        pair = int(acceptance.argmin())
-        notes.append(
-            f"Levels {pair} and {pair + 1} swap in {100 * acceptance[pair]:.1f}% of the tries: "
-            "take more levels."
-        )
+    trips = run.replicas.round_trips
+    found, notes = ladder_summary(
+        run.replicas.positions, run.acceptance, trips, run.done, plan.chains
+    )
+    notes[:0] = path.notes
     evidence, error = run.bridge.log_evidence()
-    if run.done and trips < plan.chains and len(run.replicas.positions) > 1:
+    if run.done and trips.sum() < plan.chains and len(run.replicas.positions) > 1:
         notes.append(
             "With less than one round trip per ladder there is no estimate of the evidence to "
             "rely on."

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probgen.compile.build import cache_directory
+from probgen.inference.boltzmann.recognise import is_machine
 
 __all__ = ["cold_compile", "libraries"]
 
@@ -36,6 +37,8 @@ def cold_compile(model: Any, data: Mapping[Any, Any] | None) -> float:
         load_microcanonical()
     except BuildError:
         return math.nan
+    if is_machine(model):
+        return 0.0  # which density it is depends on the method: every run says itself
     with tempfile.TemporaryDirectory(prefix="probgen-compare-") as folder:
         os.environ["PROBGEN_CACHE"] = folder  # of this process alone, which ends after this
         with warnings.catch_warnings():

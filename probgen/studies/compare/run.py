@@ -21,6 +21,7 @@ from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.recognise import is_network
 from probgen.diagnose import diagnose
 from probgen.diagnose.network_record import has_marginals
+from probgen.inference.boltzmann.recognise import is_discrete_machine
 from probgen.inference.infer import infer
 from probgen.studies.compare.accuracy import Accuracy, accuracy
 from probgen.studies.compare.building import libraries
@@ -101,8 +102,9 @@ class Measured:
 
 
 def is_discrete_network(model: Any) -> bool:
-    """Whether engines for discrete networks serve a model."""
-    return is_network(model) and not is_continuous(model)
+    """Whether a model is judged by the probabilities of its states: a network of discrete
+    variables, or a Boltzmann machine of discrete units."""
+    return (is_network(model) and not is_continuous(model)) or is_discrete_machine(model)
 
 
 def measure(job: Job, reference: Reference | None, timeout: float | None = None) -> Measured:

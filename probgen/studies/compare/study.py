@@ -13,6 +13,7 @@ import joblib
 
 from probgen.errors import DataError
 from probgen.inference.arguments import check_counts
+from probgen.inference.boltzmann.recognise import is_machine
 from probgen.progress import ProgressDisplay
 from probgen.studies.compare.asked import (
     budgets_of,
@@ -190,7 +191,7 @@ def _answers(packages: Iterator[bytes], timeout: float | None, jobs: int | None)
 
 def _compile_seconds(call: _Call) -> float:
     """Seconds of compiling a program's density from nothing; 0 for networks, NaN if it failed."""
-    if is_discrete_network(call.model):
+    if is_discrete_network(call.model) and not is_machine(call.model):
         return 0.0
     answer = answer_of(
         packed(cold_compile, call.model, call.data, owners=(call.model,)), call.timeout

@@ -7,6 +7,7 @@ from typing import Any
 
 from probgen.declare.networks.recognise import is_network
 from probgen.errors import OptionError, SamplingError
+from probgen.inference.boltzmann.recognise import is_machine
 from probgen.inference.infer_gaussian import gaussian_posterior, is_exactly_gaussian
 from probgen.studies.compare.carry import packed
 from probgen.studies.compare.isolate import answer_of
@@ -44,9 +45,10 @@ def _exact(job: Callable[..., Job], timeout: float | None, needed: bool) -> Refe
     from probgen.inference.graphical.exact import Exact
 
     asked = job(Exact(), seed=_SEED)
-    if not is_network(asked.model):
+    if not is_network(asked.model) and not is_machine(asked.model):
         raise OptionError(
-            "reference='exact' is for networks; for a program give 'long', moments, or draws."
+            "reference='exact' is for networks and small Boltzmann machines; for a program give "
+            "'long', moments, or draws."
         )
     if _is_gaussian(asked):
         return reference_from_gaussian(gaussian_posterior(asked.model, asked.data)[2], _SEED)

@@ -9,28 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from probgen.inference.graphical.tempering.path import Path, Statistics
+from probgen.inference.graphical.tempering.path import Path
 from probgen.inference.graphical.tempering.weights import Weights, conditional_ess
 
-__all__ = ["Pilot", "pilot"]
+__all__ = ["PARTICLES", "Course", "Pilot", "Rise", "pilot", "steer"]
 
 _EVENNESS = 0.9
 _SHORTEST = 1e-3
-_PARTICLES = 128
+PARTICLES = 128
+
+
+class Rise(Protocol):
+    """What a path needs to know of particles."""
+
+    def step(self, start: float, stop: float) -> np.ndarray:
+        """Log density of the particles at position `stop` less that at `start`, nats, (C,)."""
+
+
+class Course(Protocol):
+    """A path and how particles walk it; states are whatever it likes."""
+
+    def start(self) -> Any:
+        """States of PARTICLES particles at position 0."""
+
+    def statistics(self, states: Any) -> Rise:
+        """What the path needs to know of them."""
+
+    def move(self, states: Any, s: float, number: int) -> Any:
+        """States after step `number`, which leaves the density at s invariant."""
+
+    def choose(self, states: Any, which: np.ndarray) -> Any:
+        """The particles of some indices."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pilot:
     """Where the pilot stopped on the way (0 ... 1), and its particles at the end.
 
-    states: (n, C) uint8. weights: of these; all -inf when none is possible.
+    states: (n, C) uint8 of a network. weights: of these; all -inf when none is possible.
     """
 
     knots: np.ndarray
-    states: np.ndarray
+    states: Any
     weights: Weights
     sweeps: int
 
@@ -45,31 +69,61 @@ class Pilot:
         return (len(self.knots) - 1) * float(np.sqrt(-np.log(_EVENNESS)))
 
 
+@dataclass(frozen=True)
+class _NetworkCourse:
+    """The course of a network's path; one key for all sweeps."""
+
+    path: Path
+    seed: int
+    key: int
+    threads: int
+
+    def start(self) -> np.ndarray:
+        return self.path.draw_base(PARTICLES, (self.seed % 2**128, 101))
+
+    def statistics(self, states: np.ndarray) -> Rise:
+        return self.path.statistics(states)
+
+    def move(self, states: np.ndarray, s: float, number: int) -> np.ndarray:
+        self.path.sweeper(s).sweep(states, self.key, number, 1, threads=self.threads)
+        return states
+
+    def choose(self, states: np.ndarray, which: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(states[:, which])
+
+
 def pilot(
     path: Path, seed: int, threads: int = 1, tell: Callable[[float], None] | None = None
 ) -> Pilot:
-    """Walk the path once with 128 particles; `tell` hears how far it is."""
-    states = path.draw_base(_PARTICLES, (seed % 2**128, 101))
+    """Walk a network's path once with 128 particles; `tell` hears how far it is."""
     rng = np.random.default_rng((seed % 2**128, 102))
-    key = int(rng.integers(2**63))
-    weights = Weights(np.zeros(_PARTICLES))
+    course = _NetworkCourse(path, seed, int(rng.integers(2**63)), threads)
+    return steer(course, rng.random, tell)
+
+
+def steer(
+    course: Course, uniform: Callable[[], float], tell: Callable[[float], None] | None = None
+) -> Pilot:
+    """Walk a course once; `uniform` gives a random number for each resampling."""
+    states = course.start()
+    weights = Weights(np.zeros(PARTICLES))
     knots = [0.0]
     while True:
-        found = path.statistics(states)
+        found = course.statistics(states)
         s = _next(knots[-1], found, weights)
         weights = Weights(weights.log + found.step(knots[-1], s))
         knots.append(s)
         if s >= 1:
             return Pilot(np.array(knots), states, weights, len(knots) - 2)
-        if weights.ess < 0.5 * _PARTICLES:
-            states = np.ascontiguousarray(states[:, weights.resample(rng.random())])
-            weights = Weights(np.zeros(_PARTICLES))
-        path.sweeper(s).sweep(states, key, len(knots), 1, threads=threads)
+        if weights.ess < 0.5 * PARTICLES:
+            states = course.choose(states, weights.resample(uniform()))
+            weights = Weights(np.zeros(PARTICLES))
+        states = course.move(states, s, len(knots))
         if tell:
             tell(s)
 
 
-def _next(start: float, found: Statistics, weights: Weights) -> float:
+def _next(start: float, found: Rise, weights: Weights) -> float:
     """The farthest position to which the weights stay as even as wanted."""
 
     def evenness(stop: float) -> float:

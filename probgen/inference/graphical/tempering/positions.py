@@ -11,7 +11,24 @@ import math
 
 import numpy as np
 
-__all__ = ["expected_round_trips", "levels_for", "respaced"]
+__all__ = ["FIXED_SCHEDULES", "expected_round_trips", "fixed_positions", "levels_for", "respaced"]
+
+FIXED_SCHEDULES = ("linear", "sigmoid", "three-part")
+
+_THREE_PARTS = ((0.0, 0.0), (0.5, 500 / 14_500), (0.9, 4500 / 14_500), (1.0, 1.0))
+"""Positions, and the shares of all steps made before them (Salakhutdinov & Murray 2008)."""
+
+
+def fixed_positions(schedule: str, steps: int) -> np.ndarray:
+    """`steps` + 1 positions from 0 to 1 by one of `FIXED_SCHEDULES`, found without a pilot."""
+    even = np.linspace(0, 1, steps + 1)
+    if schedule == "sigmoid":
+        steep = 1 / (1 + np.exp(-4 * (2 * even - 1)))
+        return (steep - steep[0]) / (steep[-1] - steep[0])
+    if schedule == "three-part":
+        corners, shares = zip(*_THREE_PARTS, strict=True)
+        return np.interp(even, shares, corners)
+    return even
 
 
 def respaced(positions: np.ndarray, rejections: np.ndarray, levels: int) -> np.ndarray:

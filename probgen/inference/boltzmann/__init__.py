@@ -1,0 +1,1 @@
+"""Inference in Boltzmann machines: sampling, tempering, likelihoods."""

@@ -1,0 +1,1 @@
+"""Likelihoods of Boltzmann machines: partition functions, exact or annealed, with their errors."""

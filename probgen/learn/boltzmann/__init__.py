@@ -1,0 +1,1 @@
+"""Learning Boltzmann machines: gradients of their likelihood from samples, or exact."""

@@ -1,0 +1,147 @@
+"""Greedy layer-wise learning of a deep belief network (Hinton, Osindero & Teh 2006).
+
+Layer by layer, a restricted machine learns what recognition makes of the data below it. It
+starts as the machine beneath turned over where their sizes allow: then the network is that
+machine, and every gain of the new one raises the variational bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from probgen.errors import ModelError, OptionError
+from probgen.learn.boltzmann.learner import BoltzmannLearner
+from probgen.learn.boltzmann.methods import CD, Settings
+from probgen.learn.boltzmann.stages import stage_at
+from probgen.learn.boltzmann.start import moments, start_from
+from probgen.learn.training.protocol import Player
+from probgen.nets.boltzmann.belief import BeliefNetwork
+
+if TYPE_CHECKING:
+    from probgen.learn.training.information import DataInfo
+    from probgen.learn.training.loop import Loop
+    from probgen.learn.training.options import TrainingOptions
+
+__all__ = ["GreedyLayers", "turn_over"]
+
+
+@dataclass(frozen=True)
+class GreedyLayers:
+    """Restricted machines from below upwards; the epochs are shared among them.
+
+    Args:
+        machine: how each restricted machine learns: `CD(...)` or `PCD(...)`.
+        shares: of the epochs, one for each machine; evenly when None.
+
+    Example:
+        >>> GreedyLayers(shares=(2, 1)).shares
+        (2, 1)
+
+    """
+
+    machine: Settings = field(default_factory=CD)
+    shares: tuple[float, ...] | None = None
+
+    name: ClassVar[str] = "greedy"
+    learns: ClassVar[str] = "program"
+    defaults: ClassVar[Mapping[str, Any]] = {"epochs": 60, "batch_size": 100}
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        if not isinstance(self.machine, Settings) or self.machine.target is not None:
+            raise OptionError(
+                f"GreedyLayers(machine={self.machine!r}): it must be a way to learn a machine of "
+                "all its visible units, such as CD(k=1) or PCD()."
+            )
+        if self.shares is not None and not all(share > 0 for share in self.shares):
+            raise OptionError(f"GreedyLayers(shares={self.shares!r}): all must be above 0.")
+
+    def learner(self, model: nn.Module, info: DataInfo, options: TrainingOptions) -> GreedyLearner:
+        """The learner of a deep belief network. Raises `ModelError` for any other model."""
+        network = check_network(model, type(self).__name__)
+        shares = self.shares or (1.0,) * len(network.machines)
+        if len(shares) != len(network.machines):
+            raise OptionError(
+                f"GreedyLayers(shares={self.shares!r}): the network has {len(network.machines)} "
+                "machines, one between every two layers."
+            )
+        if self.machine.start == "data":
+            start_from(network.machines[0], *moments(network.machines[0], info.batches()))
+        return GreedyLearner(network, self.machine, shares, info)
+
+
+class GreedyLearner:
+    """A player for each restricted machine; only one learns at a time."""
+
+    def __init__(
+        self, network: BeliefNetwork, settings: Settings, shares: tuple[float, ...], info: DataInfo
+    ) -> None:
+        self.network = network
+        self.inner = [BoltzmannLearner(m, settings, info.batch_size) for m in network.machines]
+        self.players: dict[str, Player] = {
+            f"layer{number + 1}": learner.players["machine"]
+            for number, learner in enumerate(self.inner)
+        }
+        self.rows = max(learner.rows for learner in self.inner)
+        self.shares = shares
+
+    units = BoltzmannLearner.units
+    monitors = BoltzmannLearner.monitors
+
+    @torch.no_grad()
+    def step(self, batch: dict[str, Tensor], loop: Loop) -> dict[str, float | Tensor]:
+        """One step of the machine whose turn it is."""
+        network, number = self.network, stage_at(self.shares, loop, loop.clock)
+        if number and stage_at(self.shares, loop, loop.clock - 1) != number:
+            turn_over(network, number)
+        states = network.recognise(network.encode(0, batch), loop.stream, to=number)
+        learner = self.inner[number]
+        found, metrics = learner.gradient(states[number], loop.stream)
+        for name, parameter in learner.machine.named_parameters():
+            if parameter.numel():
+                parameter.grad = found[name]
+        loop.update(f"layer{number + 1}")
+        if number < len(network.recognition):
+            network.recognition[number].copy_(learner.machine.weights[0])
+        return metrics
+
+    def state(self) -> dict[str, Tensor]:
+        """Of every machine's learner."""
+        return {
+            f"{number}.{name}": value
+            for number, learner in enumerate(self.inner)
+            for name, value in learner.state().items()
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        for number, learner in enumerate(self.inner):
+            start = f"{number}."
+            own = {n.removeprefix(start): v for n, v in state.items() if n.startswith(start)}
+            learner.load_state(own)
+
+
+@torch.no_grad()
+def turn_over(network: BeliefNetwork, number: int) -> None:
+    """Let machine `number` start as the one beneath turned over, as far as their sizes allow."""
+    below, machine = network.machines[number - 1], network.machines[number]
+    machine.biases[0].copy_(below.biases[1])
+    under, over = network.layers[number - 1], network.layers[number + 1]
+    if [(u.kind, u.size, u.states) for u in under] == [(u.kind, u.size, u.states) for u in over]:
+        machine.weights[0].copy_(below.weights[0].T)
+        machine.biases[1].copy_(below.biases[0])
+
+
+def check_network(model: nn.Module, method: str) -> BeliefNetwork:
+    """The model, if it is a deep belief network. Raises `ModelError`."""
+    if not isinstance(model, BeliefNetwork):
+        raise ModelError(
+            f"{method} learns deep belief networks, and {type(model).__name__} is none: make it a "
+            "subclass of BeliefNetwork, or choose another method."
+        )
+    return model

@@ -1,0 +1,1 @@
+"""Network parts that programs are built from; torch and Pyro only."""

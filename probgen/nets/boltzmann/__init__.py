@@ -1,0 +1,1 @@
+"""Boltzmann machines in layers: units, energies, conditional distributions."""

@@ -1,0 +1,153 @@
+"""`probgen fit`: what it learns, writes and says, and that it goes on by `probgen resume`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import probgen as pg
+from probgen.cli import app
+from probgen.cli.fit import METHODS
+
+MODEL = '''
+"""A Gaussian with its data and method."""
+
+import torch
+
+from tests.learn.training.toys import Gaussian, LikelihoodMethod, normal_data
+
+method = LikelihoodMethod()
+
+
+class Toy(Gaussian):
+    """x ~ Normal(mean, exp(log_scale))."""
+
+
+def data():
+    return {"x": normal_data()}
+'''
+
+
+def cli(*arguments: object) -> tuple[int, str]:
+    found = CliRunner().invoke(app, [*map(str, arguments)])
+    return found.exit_code, " ".join((found.output + found.stderr).split())
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "toy.py").write_text(MODEL)
+    return tmp_path / "toy.py"
+
+
+def test_a_model_file_is_fitted_by_its_own_method_and_data(model, tmp_path):
+    saved = tmp_path / "toy.safetensors"
+    code, said = cli(
+        "fit", model, "--epochs", 3, "--seed", 1, "--validation", 0.2, "--save", saved
+    )
+    assert code == 0, said
+    assert "method likelihood" in said
+    assert "negative log density per case, nats" in said
+    assert "a random number (a monitor)" in said
+    fit = pg.load_fit(saved, pg.load_model(str(model)).program)
+    assert fit.summary["steps"] == 3 * 8
+
+
+def test_data_of_every_kind_of_file(model, tmp_path):
+    x = np.random.default_rng(0).normal(2.0, 1.0, (300, 2))
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x=x)
+    pd.DataFrame(x, columns=["a", "b"]).to_csv(tmp_path / "x.csv", index=False)
+    said = [
+        cli("fit", model, "--data", given, "--epochs", 1, "--seed", 1, "--quiet")
+        for given in (
+            tmp_path / "x.npy",
+            tmp_path / "x.npz",
+            tmp_path / "x.csv",
+            f"x={tmp_path / 'x.npy'}",
+        )
+    ]
+    assert [code for code, _ in said] == [0] * 4, said
+    assert all("6 steps" in text for _, text in said)
+
+
+def test_a_training_is_stored_and_read_again(model, tmp_path):
+    store = tmp_path / "run"
+    options = ["--epochs", 2, "--seed", 1, "--quiet", "--store", store]
+    assert cli("fit", model, *options)[0] == 0
+    code, said = cli("fit", model, *options)
+    assert code == 1
+    assert "holds a training already" in said
+    code, said = cli("resume", store, "--model", model, "--quiet")
+    assert code == 0, said
+    assert "20 steps" in said
+    code, said = cli("resume", store)
+    assert code == 1
+    assert "pass the model that it trains" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--method", "guess"], "the methods are cd, pcd"),
+        (["--set", "momentum=0.5"], "LikelihoodMethod has no such option"),
+        (["--epochs", "0"], "epochs=0: must be an integer of at least 1"),
+        (["--save", "weights.txt"], "must end in .safetensors"),
+        (["--data", "none.npy"], "none.npy"),
+        (["--method", "em"], "EM"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_is_one_message(model, options, words):
+    code, said = cli("fit", model, *options)
+    assert code == 1
+    assert "Error:" in said
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_options_of_the_method_are_set(model, tmp_path):
+    code, said = cli("fit", model, "--set", "noise=true", "--epochs", 1, "--quiet", "--seed", 1)
+    assert code == 0, said
+
+
+def test_every_word_for_a_method_names_a_learner():
+    for name in METHODS.values():
+        kind = getattr(pg, name)
+        assert hasattr(kind, "learner") or hasattr(kind, "learn"), name
+
+
+def test_networks_are_fitted_and_saved(tmp_path):
+    rng = np.random.default_rng(0)
+    rain = rng.random(500) < 0.3
+    wet = np.where(rain, rng.random(500) < 0.9, rng.random(500) < 0.1)
+    table = pd.DataFrame({"rain": np.where(rain, "yes", "no"), "wet": np.where(wet, "yes", "no")})
+    table.to_csv(tmp_path / "wet.csv", index=False)
+    saved = tmp_path / "wet.bif"
+    code, said = cli("fit", "none", "--data", tmp_path / "wet.csv", "--save", saved, "--seed", 1)
+    assert code == 0, said
+    assert "method HillClimb" in said
+    network = pg.load_network(saved)
+    assert sorted(network.names) == ["rain", "wet"]
+    code, said = cli(
+        "fit", saved, "--data", tmp_path / "wet.csv", "--method", "bayesian-estimate", "--quiet"
+    )
+    assert code == 0, said
+    code, said = cli("fit", saved, "--data", tmp_path / "wet.csv", "--epochs", 3)
+    assert code == 1
+    assert "epochs is an option of programs" in said
+
+
+def test_a_page_of_the_fit_is_written(model, tmp_path):
+    page = tmp_path / "toy.html"
+    code, said = cli("fit", model, "--epochs", 2, "--seed", 1, "--validation", 0.2, "-o", page)
+    assert code == 0, said
+    assert f"Report: {page}" in said
+    assert "Toy trained by LikelihoodMethod" in page.read_text()
+
+
+def test_a_page_of_a_network_is_refused_before_anything_is_learned(tmp_path):
+    code, said = cli("fit", "asia", "-o", tmp_path / "asia.html")
+    assert code == 1
+    assert "--output: the page is of programs" in said
