@@ -169,8 +169,8 @@ class Chains:
         first = stretch.first if warm else draws_before(plan, stretch.first)
         if not warm:
             self.seen.add(stretch.draws, columns)
+        self.state = state  # before the call: an interrupt out of it comes when all is kept
         plan.keep(Piece(first, warm, stretch.rows[0], columns, state))
-        self.state = state
         self._stretches.give_back(stretch)
 
     @property

@@ -66,5 +66,5 @@ def test_digits_reach_their_likelihood_in_either_arithmetic(digits, name, matmul
 def test_digits_are_learned_in_seconds(digits):
     machine = digits_machine(digits)
     before = log_likelihood(machine, digits)
-    learn(machine, PCD(learning_rate=Linear(0.1, 0.0)), digits, epochs=10)
+    learn(machine, PCD(learning_rate=Linear(0.1, 0.0)), digits, epochs=60)
     assert log_likelihood(machine, digits) > before + 4
