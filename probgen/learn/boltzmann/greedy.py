@@ -8,7 +8,7 @@ machine, and every gain of the new one raises the variational bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from probgen.errors import ModelError, OptionError
 from probgen.learn.boltzmann.learner import BoltzmannLearner
-from probgen.learn.boltzmann.methods import CD, Settings
-from probgen.learn.boltzmann.stages import stage_at
+from probgen.learn.boltzmann.methods import Settings
+from probgen.learn.boltzmann.stages import InStages, stage_at
 from probgen.learn.boltzmann.start import moments, start_from
 from probgen.learn.training.protocol import Player
 from probgen.nets.boltzmann.belief import BeliefNetwork
@@ -31,7 +31,7 @@ __all__ = ["GreedyLayers", "turn_over"]
 
 
 @dataclass(frozen=True)
-class GreedyLayers:
+class GreedyLayers(InStages):
     """Restricted machines from below upwards; the epochs are shared among them.
 
     Args:
@@ -44,22 +44,9 @@ class GreedyLayers:
 
     """
 
-    machine: Settings = field(default_factory=CD)
-    shares: tuple[float, ...] | None = None
-
     name: ClassVar[str] = "greedy"
     learns: ClassVar[str] = "program"
     defaults: ClassVar[Mapping[str, Any]] = {"epochs": 60, "batch_size": 100}
-
-    def __post_init__(self) -> None:
-        """Validate."""
-        if not isinstance(self.machine, Settings) or self.machine.target is not None:
-            raise OptionError(
-                f"GreedyLayers(machine={self.machine!r}): it must be a way to learn a machine of "
-                "all its visible units, such as CD(k=1) or PCD()."
-            )
-        if self.shares is not None and not all(share > 0 for share in self.shares):
-            raise OptionError(f"GreedyLayers(shares={self.shares!r}): all must be above 0.")
 
     def learner(self, model: nn.Module, info: DataInfo, options: TrainingOptions) -> GreedyLearner:
         """The learner of a deep belief network. Raises `ModelError` for any other model."""

@@ -6,7 +6,7 @@ Source: Salakhutdinov & Hinton (2009), "Deep Boltzmann machines", section 3.1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from probgen.errors import ModelError, OptionError
 from probgen.learn.boltzmann.doubled import compose, doubled_machines, tie
 from probgen.learn.boltzmann.learner import BoltzmannLearner
-from probgen.learn.boltzmann.methods import CD, Settings
-from probgen.learn.boltzmann.stages import stage_at
+from probgen.learn.boltzmann.methods import Settings
+from probgen.learn.boltzmann.stages import InStages, stage_at
 from probgen.learn.boltzmann.start import start_from
 from probgen.learn.training.protocol import Player
 from probgen.nets.boltzmann.block import draw_layer
@@ -32,7 +32,7 @@ __all__ = ["DoubledLayers"]
 
 
 @dataclass(frozen=True)
-class DoubledLayers:
+class DoubledLayers(InStages):
     """Where a deep machine may start; go on with `PCD(start="as is")`.
 
     Args:
@@ -45,22 +45,9 @@ class DoubledLayers:
 
     """
 
-    machine: Settings = field(default_factory=CD)
-    shares: tuple[float, ...] | None = None
-
     name: ClassVar[str] = "doubled_layers"
     learns: ClassVar[str] = "program"
     defaults: ClassVar[Mapping[str, Any]] = {"epochs": 30, "batch_size": 100}
-
-    def __post_init__(self) -> None:
-        """Validate."""
-        if not isinstance(self.machine, Settings) or self.machine.target is not None:
-            raise OptionError(
-                f"DoubledLayers(machine={self.machine!r}): it must be a way to learn a machine "
-                "of all its visible units, such as CD(k=1) or PCD()."
-            )
-        if self.shares is not None and not all(share > 0 for share in self.shares):
-            raise OptionError(f"DoubledLayers(shares={self.shares!r}): all must be above 0.")
 
     def learner(
         self, model: nn.Module, info: DataInfo, options: TrainingOptions

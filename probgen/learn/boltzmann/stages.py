@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from probgen.errors import OptionError
+from probgen.learn.boltzmann.methods import CD, Settings
 
 if TYPE_CHECKING:
     from probgen.learn.training.loop import Loop
 
-__all__ = ["stage_at"]
+__all__ = ["InStages", "stage_at"]
+
+
+@dataclass(frozen=True)
+class InStages:
+    """What methods have in common that learn a restricted machine after the other.
+
+    Args:
+        machine: how each restricted machine learns: `CD(...)` or `PCD(...)`.
+        shares: of the epochs, one for each machine; evenly when None.
+
+    """
+
+    machine: Settings = field(default_factory=CD)
+    shares: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        name = type(self).__name__
+        if not isinstance(self.machine, Settings) or self.machine.target is not None:
+            raise OptionError(
+                f"{name}(machine={self.machine!r}): it must be a way to learn a machine of all "
+                "its visible units, such as CD(k=1) or PCD()."
+            )
+        if self.shares is not None and not all(share > 0 for share in self.shares):
+            raise OptionError(f"{name}(shares={self.shares!r}): all must be above 0.")
 
 
 def stage_at(shares: Sequence[float], loop: Loop, clock: int) -> int:
