@@ -23,6 +23,7 @@ from probgen.learn.training.schedules import Linear
 from probgen.models.rbm import RBM
 
 PIXELS = 784
+MONITORED = 1000  # validation cases looked at after every epoch
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
     train, valid, test = (read(given.data, part) for part in ("train", "valid", "test"))
-    data, held_out = {"x": train}, {"x": valid}
+    data, held_out = {"x": train}, {"x": valid[:MONITORED]}
     machine = RBM(PIXELS, given.hidden)
     if given.store.exists():
         fit = pg.resume(given.store, machine, data=data, validation=held_out)
