@@ -11,6 +11,7 @@ import ctypes
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,10 +22,17 @@ from probgen.compile.emit import Emitted, Output, emit
 from probgen.compile.ir import View
 from probgen.compile.runtime import runtime
 
-__all__ = ["CompiledDensity", "CompiledOutputs", "density_source", "outputs_source"]
+__all__ = [
+    "CompiledDensity",
+    "CompiledOutputs",
+    "OutputsSource",
+    "density_source",
+    "outputs_source",
+]
 
 _EXPORT = 'extern "C" __attribute__((visibility("default")))'
 _ALIGNMENT = 64
+_OUTPUTS_ARGUMENTS = [ctypes.c_void_p, ctypes.c_long, *[ctypes.c_void_p] * 3]
 
 
 def density_source(views: Mapping[str, View], inputs: int, precision: str = "float64") -> Emitted:
@@ -52,26 +60,46 @@ def density_source(views: Mapping[str, View], inputs: int, precision: str = "flo
     return Emitted(text, emitted.constants)
 
 
-def outputs_source(views: Mapping[str, View], dim: int) -> Emitted:
+@dataclass(frozen=True)
+class OutputsSource:
+    """The text of several functions, each of which computes some of the outputs.
+
+    `parts` has, for each function, its name, the outputs that it computes in their order, and
+    the arrays of its constant table.
+    """
+
+    text: str
+    parts: tuple[tuple[str, tuple[str, ...], list[np.ndarray]], ...]
+
+
+def outputs_source(
+    views: Mapping[str, View], dim: int, few: Collection[str] = ()
+) -> OutputsSource:
     """C++ of `void many(q, n, outs, steps, context)`: every view for each of n rows of q.
 
-    Row r of output j is written to outs[j] + r * steps[j].
+    Row r of output j is written to outs[j] + r * steps[j]. The outputs named in `few` get a
+    function of that name, which does not compute the others.
     """
-    outputs = [Output(view, slot) for slot, view in enumerate(views.values())]
-    emitted = emit("evaluate", outputs)
-    count = max(len(outputs), 1)
-    text = (
-        runtime(emitted.text)
-        + emitted.text
-        + (
-            f"{_EXPORT} void many(const double* q,long n,double* const* outs,"
-            "const long* steps,const void* context){"
-            f"for(long r=0;r<n;++r){{double* out[{count}];"
-            f"for(long j=0;j<{len(outputs)};++j)out[j]=outs[j]+r*steps[j];"
-            f"evaluate(q+r*{dim},out,(const void* const*)context);}}}}\n"
-        )
+    wanted = {"many": tuple(views)}
+    if 0 < len(few) < len(views):
+        wanted["few"] = tuple(name for name in views if name in few)
+    bodies, parts = "", []
+    for part, names in wanted.items():
+        emitted = emit(f"evaluate_{part}", [Output(views[n], j) for j, n in enumerate(names)])
+        bodies += emitted.text + _loop(part, len(names), dim)
+        parts.append((part, names, emitted.constants))
+    return OutputsSource(runtime(bodies) + bodies, tuple(parts))
+
+
+def _loop(part: str, outputs: int, dim: int) -> str:
+    """The function that goes through the rows."""
+    return (
+        f"{_EXPORT} void {part}(const double* q,long n,double* const* outs,"
+        "const long* steps,const void* context){"
+        f"for(long r=0;r<n;++r){{double* out[{max(outputs, 1)}];"
+        f"for(long j=0;j<{outputs};++j)out[j]=outs[j]+r*steps[j];"
+        f"evaluate_{part}(q+r*{dim},out,(const void* const*)context);}}}}\n"
     )
-    return Emitted(text, emitted.constants)
 
 
 class _Context:
@@ -118,20 +146,18 @@ class CompiledDensity:
 class CompiledOutputs:
     """Compiled named outputs of a program, for many unconstrained draws at once."""
 
-    def __init__(self, source: Emitted, shapes: Mapping[str, tuple[int, ...]], dim: int) -> None:
+    def __init__(
+        self, source: OutputsSource, shapes: Mapping[str, tuple[int, ...]], dim: int
+    ) -> None:
         self.shapes = dict(shapes)
         self.dim = dim
-        self._context = _Context(source.constants)
         self._library = build(source.text, "outputs", "cautious")
-        self._function = self._library.many
-        self._function.restype = None
-        self._function.argtypes = [
-            ctypes.c_void_p,
-            ctypes.c_long,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-        ]
+        self._parts = []
+        for part, names, constants in source.parts:
+            function = getattr(self._library, part)
+            function.restype = None
+            function.argtypes = _OUTPUTS_ARGUMENTS
+            self._parts.append((function, names, _Context(constants)))
 
     def __call__(self, q: np.ndarray, without: Collection[str] = ()) -> dict[str, np.ndarray]:
         """Outputs at every row of `q` (shape (n, dim)): name -> array of shape (n, *shape).
@@ -139,25 +165,28 @@ class CompiledOutputs:
         Names that begin with one of `without` are left out, and take no memory per row.
         """
         rows = np.atleast_2d(np.ascontiguousarray(q, dtype=np.float64))
-        wanted = {name: not name.startswith(tuple(without)) for name in self.shapes}
+        wanted = {name for name in self.shapes if not name.startswith(tuple(without))}
+        function, names, context = next(
+            part for part in reversed(self._parts) if wanted <= set(part[1])
+        )
         results = {
-            name: np.empty((len(rows) if wanted[name] else 1, *shape))
-            for name, shape in self.shapes.items()
+            name: np.empty((len(rows) if name in wanted else 1, *self.shapes[name]))
+            for name in names
         }
         count = max(len(results), 1)
         pointers = (ctypes.c_void_p * count)(*(a.ctypes.data for a in results.values()))
         steps = (ctypes.c_long * count)(
-            *(math.prod(shape) if wanted[name] else 0 for name, shape in self.shapes.items())
+            *(math.prod(self.shapes[name]) if name in wanted else 0 for name in names)
         )
         with single_threaded():
-            self._function(
+            function(
                 rows.ctypes.data,
                 len(rows),
                 ctypes.addressof(pointers),
                 ctypes.addressof(steps),
-                self._context.address,
+                context.address,
             )
-        return {name: array for name, array in results.items() if wanted[name]}
+        return {name: array for name, array in results.items() if name in wanted}
 
 
 def _aligned(array: np.ndarray) -> np.ndarray:

@@ -29,16 +29,20 @@ def sampled_groups(
     log_likelihood: bool,
     seed: int,
     first: int = 0,
+    log_prior: bool = True,
+    shared: bool = False,
 ) -> dict[str, dict[str, Variable]]:
     """Everything a program computes at draws in unconstrained space, of shape (chain, draw, dim).
 
     The groups are posterior (deterministic sites and recovered discrete ones among them),
     log_likelihood (empty unless asked for; nats, one value per observation), log_prior (nats)
     and unconstrained_posterior. `seed` draws the discrete sites; `first` is the number of the
-    first draw, so that pieces of a run have the values of the whole.
+    first draw, so that pieces of a run have the values of the whole. With `shared`, sites that
+    are unconstrained as they are have one array in both groups.
     """
     chains, draws, dim = unconstrained.shape
-    without = () if log_likelihood else ("log_likelihood:",)
+    unwanted = {"log_likelihood:": not log_likelihood, "log_prior:": not log_prior}
+    without = tuple(kind for kind, left_out in unwanted.items() if left_out)
     flat = unconstrained.reshape(chains * draws, dim)
     outputs = density.outputs(flat, without) | recovered_outputs(
         density, flat, seed, Rows(max(draws, 1), first)
@@ -63,6 +67,8 @@ def sampled_groups(
     for name, values in density.split(unconstrained).items():
         site = density.program.sites[name]
         same = site.unconstrained_shape == site.shape
+        if shared and site.support == "real":
+            values = groups["posterior"][name].values
         groups["unconstrained_posterior"][name] = Variable(
             values, site.plates if same else (), rank=None if same else 0
         )

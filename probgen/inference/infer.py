@@ -80,7 +80,9 @@ def infer(
         Programs: whether the warm-up draws are kept, in groups named `warmup_...`.
     log_likelihood
         Programs: whether the log likelihood of every observation is computed; when left out,
-        unless it would take more than 1 GB (a note says so).
+        unless it would take more than 1 GB (a note says so). Of more than 100,000
+        draws a store does not hold log likelihoods and log priors above 32 MB unasked: they
+        follow from the draws, and `complete` makes them.
     progress
         Whether to show progress (on standard error, after half a second).
     backend
@@ -176,7 +178,8 @@ def infer(
     if at_once is not None:
         tree = at_once if storage is None else store_result(at_once, storage)
         return finished(tree) if background else tree
-    run, model, data = prepare(model, method, data, common, only_programs, labels, hidden)
+    derived = True if storage is None else None
+    run, model, data = prepare(model, method, data, common, only_programs, labels, hidden, derived)
     return launch(run, model, data, storage, background)
 
 

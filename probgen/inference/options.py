@@ -29,6 +29,8 @@ class ProgramOptions:
     device: str = "cpu"
     thin: int = 1
     adapted: xr.DataTree | None = None
+    derived: bool | None = True
+    """Whether log densities of sites are made with the draws; None: where they are small."""
 
 
 @dataclass(frozen=True)

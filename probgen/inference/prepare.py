@@ -52,12 +52,13 @@ def prepare(
     only_programs: Mapping[str, Any],
     labels: Mapping[str, Mapping[str, Any]],
     hidden: bool | None = None,
+    derived: bool | None = True,
 ) -> tuple[PreparedRun, Any, Mapping[Any, Any] | None]:
     """The run that is ready to be sampled, and the model and data as they were read.
 
     `common` are the options that networks take, too, `only_programs` and `labels` (dims and
-    coords) the others, `hidden` is of machines; counts that are None are what the method
-    declares. Raises what `infer` raises.
+    coords) the others, `hidden` is of machines, `derived` of programs (see `ProgramOptions`);
+    counts that are None are what the method declares. Raises what `infer` raises.
     """
     if is_machine(model):
         from probgen.inference.infer_machine import prepare_machine
@@ -87,7 +88,7 @@ def prepare(
         )
     usual = {**_COUNTS, **getattr(method, "defaults", {})}
     counts = {n: usual[n] if common[n] is None else common[n] for n in _COUNTS}
-    options = ProgramOptions(**{**common, **counts, **only_programs})
+    options = ProgramOptions(**{**common, **counts, **only_programs}, derived=derived)
     return prepare_program(model, method, data, options, Labels(**labels)), model, data
 
 

@@ -34,6 +34,8 @@ PACKAGES = ("torch", "pyro-ppl", "numpy", "xarray")
 LEARNT = "adaptation:"
 """What names of an earlier run's adaptation begin with in `ProgramRun.start`."""
 _LARGEST_LOG_LIKELIHOOD = 1_000_000_000  # bytes; larger ones must be asked for
+_LONG = 100_000  # draws of all chains above which a store is spared log densities ...
+_LARGEST_DERIVED = 32_000_000  # ... that take more bytes than this
 
 
 @dataclass
@@ -50,6 +52,8 @@ class ProgramRun:
     seconds_trace: float = 0.0
     seconds_compile: float = 0.0
     seconds_start: float = 0.0
+    streaming: bool = False
+    """Whether draws go to a store; there, what is the same twice is written once."""
     kind: ClassVar[str] = "program"
 
     @property
@@ -79,6 +83,7 @@ class ProgramRun:
         that was stored; a `KeyboardInterrupt` that it raises stops the run as Ctrl-C does.
         """
         options, exact = self.options, only_discrete(self.density)
+        self.streaming = recorder is not None
         with ProgressDisplay(self.title, options.progress) as display:
 
             def show(progress: Progress) -> None:
@@ -131,8 +136,14 @@ class ProgramRun:
         for step in ("seconds_trace", "seconds_compile", "seconds_start"):
             attrs[step] = getattr(self, step)
         attrs["notes"] = [*self.notes]
-        size = _log_likelihood_bytes(density.program, self.options)
-        if not self.pointwise and self.options.log_likelihood is None:
+        if not self.derived:
+            attrs["notes"].append(
+                f"The store holds draws and statistics. Log likelihoods and log priors would take "
+                f"{self._derived_bytes / 1e6:.0f} MB more; complete(tree, model, data) makes "
+                "them, and log_likelihood=True stores them with the draws."
+            )
+        elif not self.pointwise and self.options.log_likelihood is None:
+            size = _density_bytes(density.program, self.options, "observed")
             attrs["notes"].append(
                 f"The log likelihood of every observation would take {size / 1e9:.1f} GB and was "
                 "left out. Ask for it with log_likelihood=True."
@@ -144,8 +155,25 @@ class ProgramRun:
         """Whether the log likelihood of every observation is computed."""
         if self.options.log_likelihood is not None:
             return self.options.log_likelihood
-        size = _log_likelihood_bytes(self.density.program, self.options)
-        return size <= _LARGEST_LOG_LIKELIHOOD
+        size = _density_bytes(self.density.program, self.options, "observed")
+        return self.derived and size <= _LARGEST_LOG_LIKELIHOOD
+
+    @property
+    def derived(self) -> bool:
+        """Whether log densities of sites are made with the draws."""
+        if self.options.derived is not None:
+            return self.options.derived
+        draws = self.options.chains * self.options.draws
+        small = draws <= _LONG or self._derived_bytes <= _LARGEST_DERIVED
+        return bool(self.options.log_likelihood) or small
+
+    @property
+    def _derived_bytes(self) -> int:
+        """Size of the log densities of all sites."""
+        program, options = self.density.program, self.options
+        if options.log_likelihood is False:
+            return _density_bytes(program, options, "latent")
+        return _density_bytes(program, options, "latent", "observed")
 
     @property
     def draw_bytes(self) -> int:
@@ -170,6 +198,8 @@ class ProgramRun:
             self.pointwise and not piece.warm,
             self.options.seed,
             piece.first,
+            self.derived,
+            shared=self.streaming,
         )
         stats = {name: Variable(values) for name, values in piece.stats.items()}
         if piece.warm:
@@ -209,8 +239,8 @@ def _adaptation(result: Draws) -> dict[str, dict[str, Variable]]:
     return {"adaptation": learnt}
 
 
-def _log_likelihood_bytes(program: Program, options: ProgramOptions) -> int:
-    """Size of the log likelihood of every observation at every draw."""
-    sites = program.of_kind("observed")
+def _density_bytes(program: Program, options: ProgramOptions, *kinds: str) -> int:
+    """Size of the log densities of sites of these kinds, element by element, at every draw."""
+    sites = [site for kind in kinds for site in program.of_kind(kind)]
     batches = (site.shape[: len(site.shape) - site.event_dim] for site in sites)
     return 8 * options.chains * options.draws * sum(math.prod(batch) for batch in batches)

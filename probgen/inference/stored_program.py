@@ -46,7 +46,7 @@ def describe(
     manifest = {
         "model": describe_program(model),
         "method": describe_method(run.method),
-        "options": {**counts, **same, "log_likelihood": run.pointwise},
+        "options": {**counts, **same, "log_likelihood": run.pointwise, "derived": run.derived},
         "labels": labels_json(run.labels),
         "notes": run.notes,
         "data": {"plain": plain, "missing": missing},

@@ -35,8 +35,9 @@ def build_native(density: Density, traced: TracedGraph) -> None:
     density.backend = "native"
     others = {name: view for name, view in views.items() if ":" in name and name[:5] != "grad:"}
     shapes = {name: view.shape for name, view in others.items()}
+    values = [name for name in others if name.startswith(("latent:", "deterministic:"))]
     density._outputs = _in_background(
-        lambda: CompiledOutputs(outputs_source(others, density.dim), shapes, density.dim)
+        lambda: CompiledOutputs(outputs_source(others, density.dim, values), shapes, density.dim)
     )
     difference = checked.difference(density)
     if difference:

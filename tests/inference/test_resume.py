@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from types import ModuleType
@@ -16,7 +17,7 @@ import xarray as xr
 import probgen as pg
 from probgen.api import infer, resume
 from probgen.errors import DataError, ModelError, OptionError, StoreError
-from probgen.inference import identity, provenance, recorder
+from probgen.inference import identity, program_run, provenance, recorder
 from probgen.inference.provenance import DifferentMachineWarning
 from probgen.results.store import growing
 from probgen.results.store.reading import open_store
@@ -117,6 +118,29 @@ def test_a_wrong_state_would_be_noticed(tmp_path, whole, break_after, monkeypatc
     monkeypatch.setattr("tests.inference.walking._Run.transition", forgetful)
     with pytest.raises(AssertionError):
         equal(whole, resume(tmp_path / "s.zarr", method=WALK, progress=False))
+
+
+def test_a_long_run_is_stored_without_what_follows_from_its_draws(
+    tmp_path, break_after, monkeypatch
+):
+    monkeypatch.setattr(program_run, "_LONG", 100)
+    monkeypatch.setattr(program_run, "_LARGEST_DERIVED", 1000)
+    whole = infer(ZOO.program, WALK, **COMMON)
+    break_after(2)
+    with pytest.raises(BrokenOff):
+        infer(ZOO.program, WALK, store=tmp_path / "run.zarr", **COMMON)
+    break_after(None)
+    monkeypatch.undo()  # the decision is the store's, whatever the limits are when it goes on
+    tree = resume(tmp_path / "run.zarr", ZOO.program, method=WALK, progress=False)
+    assert not {"log_likelihood", "log_prior"} & set(tree.children)
+    assert any("complete(tree, model, data)" in note for note in json.loads(tree.attrs["notes"]))
+    completed = pg.complete(tree, ZOO.program, ZOO.data)
+    for group in ("posterior", "unconstrained_posterior", "log_likelihood", "log_prior"):
+        xr.testing.assert_allclose(whole[group].to_dataset(), completed[group].to_dataset())
+    monkeypatch.setattr(program_run, "_LONG", 100)
+    monkeypatch.setattr(program_run, "_LARGEST_DERIVED", 1000)
+    asked = infer(ZOO.program, WALK, store=tmp_path / "all.zarr", log_likelihood=True, **COMMON)
+    assert {"log_likelihood", "log_prior"} <= set(asked.children)
 
 
 def test_blocks_and_chunks_change_nothing(tmp_path, whole, monkeypatch):

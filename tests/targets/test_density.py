@@ -301,6 +301,17 @@ def test_outputs_of_many_draws_and_of_none():
     assert eager.outputs(np.zeros((0, 2)))["log_likelihood:y"].shape == (0, 8)
 
 
+def test_outputs_without_log_densities_are_the_same_values():
+    density = native(simple)
+    draws = np.random.default_rng(0).normal(size=(5, 2))
+    outputs = density.outputs(draws)
+    few = density.outputs(draws, ("log_likelihood:", "log_prior:"))
+    assert sorted(few) == [name for name in native_outputs() if not name.startswith("log_")]
+    for name, values in few.items():
+        np.testing.assert_array_equal(values, outputs[name])
+    assert "log_likelihood:y" in density.outputs(draws, ("log_prior:",))
+
+
 def test_compiling_is_silent_and_leaves_torch_as_it_was():
     torch.manual_seed(5)
     before = torch.random.get_rng_state(), torch.get_default_dtype()

@@ -3,6 +3,10 @@
 A chunk's file has its full size from the start (a sparse file), and new rows are written where
 nobody reads yet: an array is as long as its metadata say. So growing costs what the new rows
 cost, whatever the length of a chunk, and a write that is cut short leaves what was there.
+
+Two arrays that are given the same values have one file between them, by a hard link: sites that
+are unconstrained as they are stand in two groups. Whether a chunk is such a file is asked of the
+file system, so that a store that was copied, and has two, goes on with two.
 """
 
 from __future__ import annotations
@@ -54,7 +58,10 @@ class Growing:
         self._lead = math.prod(spec.shape[: self.axis])
         self._row = spec.shape[self.axis + 1 :]
         self._row_bytes = spec.dtype.itemsize * math.prod(self._row)
+        self._layout = (spec.dtype, spec.chunk, self.axis, self._lead, self._row_bytes)
         self._made: dict[int, str] = {}
+        self._linked: set[int] = set()
+        self.appended = self.added = 0  # rows that came last, and their sum
 
     def document(self) -> dict[str, Any]:
         """What `zarr.json` says of it."""
@@ -62,9 +69,14 @@ class Growing:
         shape[self.axis] = self.length
         return {**self._document, "shape": shape}
 
-    def append(self, values: np.ndarray) -> None:
-        """Write `values` behind the end; raises `StoreError` where they do not continue it."""
+    def append(self, values: np.ndarray, twin: Growing | None = None) -> None:
+        """Write `values` behind the end; raises `StoreError` where they do not continue it.
+
+        `twin` is an array to which the same values have just been appended, if there is one.
+        """
         self._check(values)
+        if twin is not None and not self._is_like(twin):
+            twin = None
         values = np.ascontiguousarray(values, dtype=self._spec.dtype)
         rows, chunk, start = values.shape[self.axis], self._spec.chunk, self.length
         of_chains = values.reshape(self._lead, -1).view(np.uint8)
@@ -72,9 +84,31 @@ class Growing:
             low = max(start, number * chunk)
             high = min(start + rows, (number + 1) * chunk)
             part = slice((low - start) * self._row_bytes, (high - start) * self._row_bytes)
-            self._write(number, low - number * chunk, of_chains[:, part])
-        self.length += rows
-        self.total = (self.total + sum_of(values)) & _MASK
+            if twin is None or not self._shares(number, twin):
+                self._write(number, low - number * chunk, of_chains[:, part])
+        self.length, self.appended = self.length + rows, rows
+        added = sum_of(values) if twin is None else twin.added
+        self.total, self.added = (self.total + added) & _MASK, added
+
+    def _is_like(self, twin: Growing) -> bool:
+        """Whether both have the same values at the same places of their chunks."""
+        return self._layout == twin._layout and self.length == twin.length - twin.appended
+
+    def _shares(self, number: int, twin: Growing) -> bool:
+        """Whether a chunk is a link to that of `twin`; a new one is made so where it can be."""
+        if number in self._linked:
+            return True
+        file, other = (f"{a.folder}/{a._spec.chunk_file(number)}" for a in (self, twin))
+        try:
+            if not os.path.exists(file):
+                os.makedirs(os.path.dirname(file), exist_ok=True)
+                os.link(other, file)
+            linked = os.path.samefile(file, other)
+        except OSError:  # a file system without links
+            return False
+        if linked:
+            self._linked = {number}  # the latest one
+        return linked
 
     def _write(self, number: int, row: int, stretches: np.ndarray) -> None:
         """Write rows into one chunk, from `row` on: the bytes (chain, byte) of each chain."""

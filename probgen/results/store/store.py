@@ -145,9 +145,10 @@ class Store:
         """
         growing = [array for group in self._grown.values() for array in group.values()]
         before = [(array, array.length, array.total) for array in growing]
+        same: dict[int, Growing] = {}
         try:
             for group, arrays in values.items():
-                self._grow(group, arrays)
+                self._grow(group, arrays, same)
         except BaseException:
             for array, length, total in before:
                 array.length, array.total = length, total
@@ -207,14 +208,20 @@ class Store:
         group, _, name = key.partition("/")
         self._arrays[key] = self._grown.setdefault(group, {})[name] = array
 
-    def _grow(self, group: str, values: Mapping[str, np.ndarray]) -> None:
-        """Append to all arrays of a group; its draws are numbered on."""
+    def _grow(
+        self, group: str, values: Mapping[str, np.ndarray], same: dict[int, Growing]
+    ) -> None:
+        """Append to all arrays of a group; its draws are numbered on.
+
+        `same` has the arrays that objects were appended to so far, by their `id`.
+        """
         arrays = dict(self._grown.get(group, {}))
         numbers = arrays.pop(GROWING, None)
         if odd := sorted(arrays.keys() ^ values.keys()):
             raise StoreError(f"{self.path / group / odd[0]} is not in all draws of {group!r}.")
         for name, array in arrays.items():
-            array.append(values[name])
+            array.append(values[name], same.get(id(values[name])))
+            same.setdefault(id(values[name]), array)
         if numbers is not None and arrays:
             numbers.append(np.arange(numbers.length, next(iter(arrays.values())).length))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -22,6 +23,7 @@ from probgen.results.store.reading import open_store
 from probgen.results.store.state import KernelState
 from probgen.results.store.store import Store
 
+STATE = KernelState(1, np.zeros((3, 2)), np.zeros((3, 4), np.uint64))
 MANIFEST = {"format": 1, "kind": "test", "options": {"draws": 40}}
 
 
@@ -310,10 +312,10 @@ def test_an_append_that_fails_leaves_all_arrays_of_one_length(tmp_path, monkeypa
     store, _ = Store.reopen(tmp_path / "s.zarr")
     append = growing.Growing.append
 
-    def full(self, values) -> None:
+    def full(self, values, twin=None) -> None:
         if self.folder.name == "diverging":
             raise OSError(28, "No space left on device")
-        append(self, values)
+        append(self, values, twin)
 
     with store:
         with monkeypatch.context() as patch:
@@ -336,6 +338,59 @@ def test_all_arrays_of_a_group_grow_together(tmp_path):
         del given["k"]
         with pytest.raises(StoreError, match="posterior/k is not in all draws"):
             store.extend({"posterior": given})
+
+
+def twins(draws: int) -> dict[str, dict[str, np.ndarray]]:
+    values = np.random.default_rng(draws).normal(size=(3, draws, 2))
+    return {"posterior": {"theta": values}, "unconstrained_posterior": {"theta": values}}
+
+
+def datasets(arrays: dict[str, dict[str, np.ndarray]]) -> dict[str, xr.Dataset]:
+    dims = ("chain", "draw", "school")
+    return {g: xr.Dataset({n: (dims, v) for n, v in a.items()}) for g, a in arrays.items()}
+
+
+def chunk_links(path: Path) -> set[int]:
+    return {os.stat(file).st_nlink for file in path.glob("*/theta/c/*/*/*")}
+
+
+def test_what_is_the_same_twice_is_one_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(growing, "_SHORTEST", 8)
+    path, parts = tmp_path / "run.zarr", [twins(n) for n in (3, 9, 5, 1)]
+    with Store.create(path, MANIFEST, {}) as store:
+        store.append(datasets(parts[0]), 8)
+        for arrays in parts[1:]:
+            store.extend(arrays)
+        store.commit({}, STATE, False)
+    whole = np.concatenate([part["posterior"]["theta"] for part in parts], axis=1)
+    assert chunk_links(path) == {2}
+    for group in twins(1):
+        np.testing.assert_array_equal(open_store(path)[group]["theta"], whole)
+
+
+@pytest.mark.parametrize("why", ["copied", "no links"])
+def test_twins_that_are_two_files_both_grow(tmp_path, monkeypatch, why):
+    path, parts = tmp_path / "run.zarr", [twins(3), twins(5)]
+    if why == "no links":
+
+        def link(*_: object) -> None:
+            raise PermissionError(1, "not here")
+
+        monkeypatch.setattr(os, "link", link)
+    with Store.create(path, MANIFEST, {}) as store:
+        store.append(datasets(parts[0]), 8)
+        store.commit({}, STATE, False)
+    if why == "copied":
+        path = Path(shutil.copytree(path, tmp_path / "copy.zarr"))
+    store, _ = Store.reopen(path)
+    with store:
+        store.extend(parts[1])
+        store.commit({}, STATE, False)
+    assert chunk_links(path) == {1}
+    whole = np.concatenate([part["posterior"]["theta"] for part in parts], axis=1)
+    for group in twins(1):
+        np.testing.assert_array_equal(open_store(path)[group]["theta"], whole)
+    Store.reopen(path)[0].close()  # and the sums are right
 
 
 def test_nodes_of_their_own_may_lag_behind_the_tree(tmp_path):
