@@ -24,7 +24,7 @@ from tests.inference.walking import Walk
 ZOO = pg.load_model("eight_schools")
 RUNS = {
     "walk": (Walk(piece=5), {"draws": 1500, "warmup": 300}, 0.0, 0.35),
-    "nuts": (pg.NUTS(), {"draws": 60_000, "warmup": 2_000}, 0.0, 0.8),
+    "nuts": (pg.NUTS(), {"draws": 20_000, "warmup": 2_000, "thin": 100}, 0.0, 0.8),
 }
 """Method, size, seconds between writes, and the longest time until a kill."""
 

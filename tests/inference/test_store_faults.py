@@ -43,7 +43,7 @@ def test_killed_at_random_moments(tmp_path, method, kills):
     command += [str(store), str(kills), method]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout.split()[-1]) >= min(kills, 3)
+    assert int(done.stdout.split()[-1]) >= 0.6 * kills
     value, options = arguments(method)
     equal(infer(ZOO.program, value, **options), open_store(store))
 
