@@ -87,6 +87,20 @@ def test_a_training_is_stored_and_read_again(model, tmp_path):
     assert "pass the model that it trains" in said
 
 
+def test_a_stored_training_gets_more_epochs_and_a_page(model, tmp_path):
+    store, page = tmp_path / "run", tmp_path / "more.html"
+    options = ["--epochs", 2, "--seed", 1, "--validation", 0.2, "--threads", 1]
+    assert cli("fit", model, *options, "--quiet", "--store", store)[0] == 0
+    code, said = cli("resume", store, "--model", model, "--epochs", 3, "-o", page)
+    assert code == 0, said
+    assert "epochs 3" in said
+    assert f"Report: {page}" in said
+    assert "Toy trained by LikelihoodMethod" in page.read_text()
+    code, said = cli("resume", store, "--model", model, "--draws", 9)
+    assert code == 1
+    assert "--draws is an option of runs" in said
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

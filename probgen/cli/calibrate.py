@@ -11,6 +11,7 @@ from probgen.cli.options import (
     Chains,
     Data,
     DrawCount,
+    Jobs,
     MethodName,
     MethodOptions,
     Model,
@@ -50,9 +51,7 @@ def calibrate(
     draws: DrawCount = None,
     warmup: Warmup = None,
     seed: Seed = None,
-    jobs: Annotated[
-        int | None, typer.Option(help="Inferences at the same time.", show_default="1")
-    ] = None,
+    jobs: Jobs = None,
     store: Annotated[
         str | None,
         typer.Option(

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from probgen.cli.arguments import METHODS, chosen_method, given_data, writable
-from probgen.cli.options import OUTPUT, SAMPLING, Chains, Data, Model, Quiet, Traceback, Warmup
+from probgen.cli.options import (
+    OUTPUT,
+    SAMPLING,
+    Chains,
+    Data,
+    Jobs,
+    Model,
+    Quiet,
+    Traceback,
+    Warmup,
+)
 from probgen.cli.terminal import NOT_TRUSTWORTHY, console, reported
 from probgen.errors import OptionError
 
@@ -51,14 +61,7 @@ def compare(
     timeout: Annotated[
         float, typer.Option(help="Seconds that a run may take.", rich_help_panel=SAMPLING)
     ] = 600.0,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            help="Runs at once; more than 1 disturbs timings.",
-            show_default="1",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
+    jobs: Jobs = None,
     output: Annotated[
         str | None,
         typer.Option(

@@ -1,166 +1,61 @@
 """`probgen fit`: learn a program or a network from data, save it, say how learning went."""
 
-from typing import Annotated
+from typing import Any
 
 import typer
 
 from probgen.cli.arguments import chosen_method, writable
 from probgen.cli.fitdata import training_data
-from probgen.cli.fitreport import told
-from probgen.cli.options import OUTPUT, Overwrite, Quiet, Traceback
-from probgen.cli.terminal import console, reported
+from probgen.cli.fitoptions import (
+    METHODS,
+    BatchSize,
+    Clip,
+    Device,
+    Devices,
+    Ema,
+    Epochs,
+    Learned,
+    Learner,
+    LearnerOptions,
+    Page,
+    Patience,
+    Save,
+    TrainingData,
+    TrainingPrecision,
+    TrainingSeed,
+    TrainingStorePath,
+    TrainingThreads,
+    Validation,
+)
+from probgen.cli.fitreport import paged, told
+from probgen.cli.options import Overwrite, Quiet, Traceback
+from probgen.cli.terminal import reported
 from probgen.errors import OptionError
 
-TRAINING = "Training of programs"
-METHODS = {
-    "cd": "CD",
-    "pcd": "PCD",
-    "exact-gradient": "ExactGradient",
-    "greedy": "GreedyLayers",
-    "up-down": "UpDown",
-    "fine-tune": "FineTune",
-    "maximum-likelihood": "MaximumLikelihood",
-    "bayesian-estimate": "BayesianEstimate",
-    "em": "EM",
-    "gradient-mle": "GradientMLE",
-    "pseudo-likelihood": "PseudoLikelihood",
-    "hill-climb": "HillClimb",
-    "ges": "GES",
-    "pc": "PC",
-    "structure-mcmc": "StructureMCMC",
-}
 WEIGHTS, NETWORKS, PAGES = (".safetensors",), (".bif", ".uai"), (".html", ".htm")
 
 
 @reported
 def fit(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="Zoo name, file.py, file.py:name, a network (file.bif, alarm ...), or `none` to "
-            "learn a structure.",
-        ),
-    ],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--data",
-            "-d",
-            metavar="FILE|NAME=FILE",
-            help="Data instead of the model's own (.npy, .npz, .csv, .json, .nc), or those of one "
-            "argument. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(help=f"{', '.join(METHODS)}.", show_default="the model's"),
-    ] = None,
-    method_option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--method-option",
-            "--set",
-            metavar="NAME=VALUE",
-            help="Option of the method, like learning_rate=0.01. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            help="Times through the data.", show_default="the method's", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Rows of a step.", show_default="the method's", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    validation: Annotated[
-        float | None,
-        typer.Option(
-            help="Fraction of the rows to hold out.", show_default="none", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            help="Epochs without improvement until training stops.",
-            show_default="never",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    ema: Annotated[
-        float | None,
-        typer.Option(
-            help="Decay of averaged weights, like 0.999.",
-            show_default="none",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    clip: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest norm of a gradient.", show_default="any", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda.", show_default="cpu", rich_help_panel=TRAINING)
-    ] = None,
-    devices: Annotated[
-        int | None,
-        typer.Option(
-            help="Processes that share the rows.", show_default="1", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="32, 64, bf16 or bf16-mixed.",
-            show_default="the model's",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Same seed, same weights.", show_default=False, rich_help_panel=TRAINING
-        ),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="Directory for checkpoints; goes on with `probgen resume PATH --model MODEL`.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    model: Learned,
+    data: TrainingData = None,
+    method: Learner = None,
+    method_option: LearnerOptions = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    validation: Validation = None,
+    patience: Patience = None,
+    ema: Ema = None,
+    clip: Clip = None,
+    device: Device = None,
+    devices: Devices = None,
+    threads: TrainingThreads = None,
+    precision: TrainingPrecision = None,
+    seed: TrainingSeed = None,
+    store: TrainingStorePath = None,
     overwrite: Overwrite = False,
-    save: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write what was learned (.safetensors; .bif or .uai for a network).",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE.html",
-            help="Write a page of what a program learned: curves, and of Boltzmann machines the "
-            "likelihood, filters, draws and inpainting.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    save: Save = None,
+    output: Page = None,
     quiet: Quiet = False,
     traceback: Traceback = False,
 ) -> None:
@@ -184,6 +79,7 @@ def fit(
         "clip": clip,
         "device": device,
         "devices": devices,
+        "threads": threads,
         "precision": precision,
         "store": store,
         "overwrite": overwrite or None,
@@ -198,17 +94,27 @@ def fit(
         **{name: value for name, value in given.items() if value is not None},
     )
     code = told(fitted, saved, quiet, store, model)
-    if page is not None:
-        pg.report(fitted, page, data=table, validation=validation)
-        if not quiet:
-            console().print(f"Report: {page}", markup=False, soft_wrap=True)
+    paged(fitted, page, table, validation, quiet)
     raise typer.Exit(code)
 
 
-def go_on_training(store: str, model: str | None, data: list[str] | None, quiet: bool) -> int:
+def go_on_training(
+    store: str,
+    model: str | None,
+    data: list[str] | None,
+    epochs: int | None,
+    output: str | None,
+    quiet: bool,
+) -> int:
     """Go on with a stored training; returns the exit code."""
     import probgen as pg
+    from probgen.learn.training.store import TrainingStore
 
+    page = writable(output, "--output", PAGES)
     loaded = None if model is None else pg.load_model(model)
-    fitted = pg.resume(store, loaded, data=training_data(data, True), progress=not quiet)
-    return told(fitted, None, quiet, store, str(model))
+    table: Any = training_data(data, True)
+    fitted = pg.resume(store, loaded, data=table, epochs=epochs, progress=not quiet)
+    code = told(fitted, None, quiet, store, str(model))
+    kept = TrainingStore.read_manifest(store)["validation"]
+    paged(fitted, page, table, kept if isinstance(kept, float) else None, quiet)
+    return code

@@ -26,6 +26,17 @@ def told(fitted: Any, saved: Path | None, quiet: bool, store: str | None, model:
     return NOT_TRUSTWORTHY if fitted.summary.get("converged") is False else TRUSTWORTHY
 
 
+def paged(fitted: Any, page: Path | None, data: Any, validation: Any, quiet: bool) -> None:
+    """Write the page of a fit, if there is to be one."""
+    if page is None:
+        return
+    import probgen as pg
+
+    pg.report(fitted, page, data=data, validation=validation)
+    if not quiet:
+        console().print(f"Report: {page}", markup=False, soft_wrap=True)
+
+
 def summary_of(fitted: Any) -> Any:
     """A table: what was learned, and the last value of every metric with what it is."""
     from rich.table import Table

@@ -67,6 +67,14 @@ Threads = Annotated[
     int | None,
     typer.Option(help="Chains run at once.", show_default="all cores", rich_help_panel=SAMPLING),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        help="Inferences at once; more than 1 disturbs timings.",
+        show_default="1",
+        rich_help_panel=SAMPLING,
+    ),
+]
 Start = Annotated[
     str | None,
     typer.Option(

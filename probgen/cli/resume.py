@@ -6,6 +6,7 @@ import typer
 
 from probgen.cli.arguments import given_data, writable
 from probgen.cli.fit import go_on_training
+from probgen.cli.fitoptions import TRAINING, Page
 from probgen.cli.options import Data, Picture, Quiet, Threads, Traceback
 from probgen.cli.run import PICTURE_ENDINGS, report, was_interrupted
 from probgen.cli.terminal import INTERRUPTED, console, reported
@@ -29,19 +30,34 @@ def resume(
         ),
     ] = None,
     data: Data = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Of a training: epochs in all.",
+            show_default="as many as were asked for",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     threads: Threads = None,
     picture: Picture = None,
+    output: Page = None,
     quiet: Quiet = False,
     traceback: Traceback = False,
 ) -> None:
-    """Go on with a stored run, to the same draws as if it had never stopped."""
+    """Go on with a stored run or training, to the same bits as if it had never stopped."""
     import probgen as pg
     from probgen.api import resume as go_on
     from probgen.learn.training.store import is_training_store
 
     picture_path = writable(picture, "--picture", PICTURE_ENDINGS)
     if is_training_store(store):
-        raise typer.Exit(go_on_training(store, model, data, quiet))
+        for name, value in (("--draws", draws), ("--threads", threads), ("--picture", picture)):
+            if value is not None:
+                raise OptionError(f"{name} is an option of runs, and {store} is a training.")
+        raise typer.Exit(go_on_training(store, model, data, epochs, output, quiet))
+    for name, value in (("--epochs", epochs), ("--output", output)):
+        if value is not None:
+            raise OptionError(f"{name} is an option of trainings, and {store} is a run.")
     if data and model is None:
         raise OptionError("--data: name the model that takes them too, with --model.")
     loaded = None if model is None else pg.load_model(model)

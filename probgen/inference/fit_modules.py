@@ -53,6 +53,7 @@ def resume_fit(
     *,
     method: Any = None,
     validation: Any = None,
+    epochs: int | None = None,
     progress: bool = True,
 ) -> ProgramFit:
     """Go on with a training that `fit(..., store=path)` began; see `probgen.resume`."""
@@ -70,6 +71,7 @@ def resume_fit(
             data,
             method=method,
             validation=validation,
+            epochs=epochs,
             show=display.step,
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.recognise import is_network
+from probgen.errors import OptionError
 from probgen.inference.arguments import check_counts, check_method, seed_of
 from probgen.inference.boltzmann.recognise import is_belief_network
 from probgen.inference.prepare import machine_options, prepare, read_model
@@ -194,11 +195,12 @@ def resume(
     progress: bool = True,
     background: bool = False,
     validation: Any = None,
+    epochs: int | None = None,
 ) -> Any:
     """Go on with a run that was stored by `infer(..., store=path)`, in warm-up too, or by `fit`.
 
     The draws are, bit for bit, those of a run that was never broken off. `draws` larger than
-    before extends the run, finished or not. So are the weights of a training.
+    before extends the run, finished or not. So are the weights of a training, and `epochs`.
 
     Parameters
     ----------
@@ -215,6 +217,9 @@ def resume(
         As in `infer`.
     validation
         Of a training with validation data of their own: these. A training needs model and data.
+    epochs
+        Of a training: epochs in all. With more than before it goes on, finished or not, unless
+        patience had stopped it; schedules over the whole training then stand for the longer one.
 
     Returns
     -------
@@ -236,8 +241,11 @@ def resume(
         from probgen.inference.fit_modules import resume_fit
 
         return resume_fit(
-            path, model, data, method=method, validation=validation, progress=progress
-        )
+            path, model, data,
+            method=method, validation=validation, epochs=epochs, progress=progress,
+        )  # fmt: skip
+    if epochs is not None or validation is not None:
+        raise OptionError("epochs and validation are options of trainings, and this is a run.")
     from probgen.inference.launch import resume_run
     from probgen.inference.storing import Request
 

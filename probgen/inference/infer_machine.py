@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from probgen.errors import OptionError, TooLargeError
+from probgen.errors import OptionError
 from probgen.inference.boltzmann.density_run import DensityRun, prepare_density
 from probgen.inference.boltzmann.evidence import Evidence, read_evidence
 from probgen.inference.boltzmann.exact import exact
@@ -22,19 +21,16 @@ from probgen.inference.boltzmann.layout import Layout
 from probgen.inference.boltzmann.run import MachineChains
 from probgen.inference.boltzmann.tempering import Tempered
 from probgen.inference.boltzmann.tree import drawn_groups, marginals_group, observed_group
+from probgen.inference.engine_run import EngineRun
 from probgen.inference.graphical.exact import Exact
 from probgen.inference.graphical.gibbs import Gibbs
 from probgen.inference.graphical.method import GraphPlan, GraphResult
 from probgen.inference.graphical.parallel_tempering import ParallelTempering
-from probgen.inference.infer_network import StepProgress
 from probgen.inference.infer_program import ProgramOptions
-from probgen.inference.prepared import drawn_arrays
-from probgen.inference.recorder import Recorder
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.stream import Stream
-from probgen.progress import ProgressDisplay
 from probgen.results.attributes import run_attributes
-from probgen.results.store.state import KernelState, Piece
+from probgen.results.store.state import Piece
 from probgen.results.tree import Labels, storable
 
 __all__ = ["PACKAGES", "MachineOptions", "MachineRun", "prepare_machine"]
@@ -147,7 +143,7 @@ def layers_of(machine: BoltzmannMachine) -> list[list[str]]:
 
 
 @dataclass
-class MachineRun:
+class MachineRun(EngineRun):
     """A machine that is ready to be sampled, and what it is sampled with."""
 
     machine: BoltzmannMachine
@@ -159,20 +155,9 @@ class MachineRun:
     kind: ClassVar[str] = "machine"
 
     @property
-    def planned(self) -> dict[bool, int]:
-        """Draws of each chain, by whether they are of the warm-up."""
-        return {False: self.count("draws"), True: self.count("warmup")}
-
-    @property
-    def title(self) -> str:
-        """What is sampled, and how."""
-        return f"{self.method.name} {name_of(self.machine)}"
-
-    def count(self, name: str) -> int:
-        """How many chains, draws or warm-up draws: as asked for, or what the method declares."""
-        given = getattr(self.options, name)
-        found = int(self.method.defaults.get(name, 0) if given is None else given)
-        return max(found, 1) if name == "chains" else found
+    def name(self) -> str:
+        """Of the machine."""
+        return name_of(self.machine)
 
     @cached_property
     def layout(self) -> Layout:
@@ -184,52 +169,14 @@ class MachineRun:
             hidden = units * self.evidence.cases * chains * draws <= SMALL_DRAW_BYTES
         return Layout(self.machine, self.evidence, chains, hidden)
 
-    def sample(
-        self,
-        recorder: Recorder | None = None,
-        watch: Callable[[StepProgress | None], None] | None = None,
-    ) -> xr.DataTree:
-        """Run the method; draws go to `recorder` while they are made, if there is one.
+    def _usual_threads(self) -> int:
+        return torch.get_num_threads()
 
-        `watch` is called with the progress a few times a second, and with None after every piece
-        that was stored; a `KeyboardInterrupt` that it raises stops the run as Ctrl-C does.
-        """
-        ready = time.perf_counter()
-        with ProgressDisplay(self.title, self.options.progress) as display:
+    @property
+    def _size(self) -> str:
+        return f"{self.layout.size} units"
 
-            def step(done: int, total: int, doing: str) -> None:
-                display.step(done, total, doing)
-                if watch is not None:
-                    watch(StepProgress(done, total, doing))
-
-            plan = GraphPlan(
-                chains=self.count("chains"),
-                draws=self.count("draws"),
-                warmup=self.count("warmup"),
-                seed=self.options.seed,
-                threads=self.options.threads or torch.get_num_threads(),
-                progress=step,
-                keep=recorder.keeper(watch) if recorder else None,
-                state=recorder.state if recorder else None,
-            )
-            try:
-                result = self._run(plan)
-            except MemoryError as error:
-                raise TooLargeError(
-                    f"{self.method.name} ran out of memory with {plan.chains} chains x "
-                    f"{plan.draws} draws of {self.layout.size} units: ask for fewer."
-                ) from error
-        attrs = {**self.attributes, "seconds_inference": time.perf_counter() - ready}
-        attrs.update(result.summary)
-        if recorder is None:
-            return self._tree(result, attrs)
-        whole = None
-        if result.states is not None and recorder.state is None:
-            whole = Piece(0, False, result.states, result.stats, _NOWHERE)
-        recorder.finish(whole, marginals_group(self.layout, result.marginals), attrs)
-        return recorder.tree()
-
-    def _run(self, plan: GraphPlan) -> GraphResult:
+    def _work(self, plan: GraphPlan) -> GraphResult:
         if isinstance(self.method, Exact):
             return exact(self.layout, plan)
         notes: list[str] = []
@@ -281,14 +228,11 @@ class MachineRun:
         columns = layout.kept_size * layout.kept_type.itemsize + 16
         return layout.rows * columns
 
-    def groups_of(self, piece: Piece) -> dict[str, xr.Dataset]:
-        """The groups of the tree at some draws."""
-        groups = drawn_groups(self.layout, piece.draws, piece.stats, self.labels)
-        return {f"warmup_{n}": d for n, d in groups.items()} if piece.warm else groups
+    def _drawn_groups(self, piece: Piece) -> dict[str, xr.Dataset]:
+        return drawn_groups(self.layout, piece.draws, piece.stats, self.labels)
 
-    def values_of(self, piece: Piece) -> dict[str, dict[str, np.ndarray]]:
-        """The arrays of these groups."""
-        return drawn_arrays(self.groups_of(piece))
+    def _final_groups(self, result: GraphResult) -> dict[str, xr.Dataset]:
+        return marginals_group(self.layout, result.marginals)
 
     def constants(self) -> dict[str, xr.Dataset]:
         """The groups that are the same at all draws: the evidence."""
@@ -307,6 +251,3 @@ class MachineRun:
                 groups[name].attrs.update(plain)
         tree.children = {name: xr.DataTree(dataset) for name, dataset in groups.items()}
         return tree
-
-
-_NOWHERE = KernelState(0, np.zeros((0, 0)), np.zeros((0, 0), np.uint64))

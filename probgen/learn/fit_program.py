@@ -74,11 +74,15 @@ def resume_program(
     *,
     method: Any = None,
     validation: Any = None,
+    epochs: int | None = None,
     show: Show = lambda done, total, detail: None,
 ) -> ProgramFit:
     """Go on with a stored training, to the same bits as if it had never stopped.
 
-    Model, data, and validation data are given again. Of a finished training: what it came to.
+    Model, data, and validation data are given again. Of a finished training: what it came to,
+    unless there are more `epochs` in all than before; schedules over the whole training then
+    stand for the longer one from where it goes on.
+
     Raises `StoreError`, and `ModelError`, `DataError`, `OptionError` where something is not as it
     was.
     """
@@ -87,6 +91,8 @@ def resume_program(
         method = made_again(manifest["method"], method)
         kept = dict(manifest["options"])
         kept["clip"] = made_again(kept["clip"]) if kept["clip"]["value"] else None
+        longer = _more_epochs(path, kept["epochs"], epochs)
+        kept["epochs"] += longer
         validation = _validation_again(manifest["validation"], validation)
         opened = TrainingStore.reopen(path, place_of(TrainingOptions(**kept)))
         with opened:
@@ -105,9 +111,37 @@ def resume_program(
                     f"The checkpoint in {opened.path} does not fit the learner of {method!r}: "
                     f"{str(error).splitlines()[0]}"
                 ) from error
-            if finished:
+            if finished and not _goes_on(prepared, longer):
                 return outcome(prepared, method)
+            if longer:
+                opened.lengthen(kept["epochs"])
             return _run(prepared, method, opened, show)
+
+
+def _more_epochs(path: Any, before: int, asked: int | None) -> int:
+    """How many epochs more are asked for than before."""
+    if asked is None:
+        return 0
+    if asked < before:
+        raise OptionError(
+            f"epochs={asked}: {path} is a training of {before} epochs; ask for as many or more."
+        )
+    return asked - before
+
+
+def _goes_on(training: Training, longer: int) -> bool:
+    """Whether a training that had come to its end has epochs left, now that it may have more."""
+    if training.stopped == "patience":
+        if longer:
+            raise OptionError(
+                "epochs: patience had stopped the training, and its weights are those of the best "
+                "epoch. Fit anew with more patience."
+            )
+        return False
+    if training.loop.clock >= training.loop.total:
+        return False
+    training.stopped = ""
+    return True
 
 
 def _validation_again(kept: Any, given: Any) -> Any:

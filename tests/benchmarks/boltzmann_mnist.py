@@ -49,9 +49,10 @@ def main() -> None:
     if given.store.exists():
         fit = pg.resume(given.store, machine, data=data, validation=held_out)
     else:
-        epochs = epochs_in(given, machine, data)
+        method = method_of(given)
+        epochs = epochs_in(given.minutes, machine, method, train, given.batch)
         fit = pg.fit(
-            machine, method_of(given), data=data, validation=held_out, epochs=epochs,
+            machine, method, data=data, validation=held_out, epochs=epochs,
             batch_size=given.batch, store=given.store, seed=1,
         )  # fmt: skip
     print(fit.summary)
@@ -70,16 +71,15 @@ def method_of(given: argparse.Namespace) -> PCD:
     )
 
 
-def epochs_in(given: argparse.Namespace, machine: RBM, data: dict[str, torch.Tensor]) -> int:
+def epochs_in(minutes: float, model, method, train: torch.Tensor, batch: int) -> int:
     """How many epochs fill the time, by the speed of some steps."""
-    part = {"x": data["x"][: 100 * given.batch]}
-    pg.fit(machine, method_of(given), data=part, epochs=1, batch_size=given.batch, progress=False)
+    part = {"x": train[: 100 * batch]}
+    pg.fit(model, method, data=part, epochs=1, batch_size=batch, progress=False)
     start = time.perf_counter()
-    pg.fit(machine, method_of(given), data=part, epochs=2, batch_size=given.batch, progress=False)
+    pg.fit(model, method, data=part, epochs=2, batch_size=batch, progress=False)
     seconds = (time.perf_counter() - start) / 200
-    steps = len(data["x"]) / given.batch
-    epochs = max(1, math.floor(60 * given.minutes / (seconds * steps)))
-    print(f"{seconds * 1e3:.2f} ms a step, {epochs} epochs")
+    epochs = max(1, math.floor(60 * minutes / (seconds * len(train) / batch)))
+    print(f"{seconds * 1e3:.2f} ms a step, {epochs} epochs", flush=True)
     return epochs
 
 

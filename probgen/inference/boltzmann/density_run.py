@@ -56,12 +56,12 @@ def prepare_density(
     return DensityRun(**known, layout=layout, program=program, about=about)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DensityRun(ProgramRun):
     """A density whose draws become units of the machine."""
 
-    layout: Layout = None  # type: ignore[assignment]
-    program: Marginal | Relaxed = None  # type: ignore[assignment]
+    layout: Layout
+    program: Marginal | Relaxed
     about: Mapping[str, Any] = field(default_factory=dict)
     kind: ClassVar[str] = "machine"
 
@@ -88,7 +88,7 @@ class DensityRun(ProgramRun):
     def attributes(self) -> dict[str, Any]:
         """Those of a program, and of the machine."""
         how = "free energy" if isinstance(self.program, Marginal) else "Gaussian relaxation"
-        return {**ProgramRun.attributes.func(self), **self.about, "density": how}  # type: ignore
+        return {**super().attributes, **self.about, "density": how}
 
     @property
     def draw_bytes(self) -> int:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from probgen.learn.boltzmann.descent import RawGradient, RoundedCopy
 from probgen.learn.boltzmann.gradient import Gradient
+from probgen.learn.boltzmann.negative import repeated
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.boltzmann.native.arithmetic import bfloat16_pays
 from probgen.nets.boltzmann.native.binary_units import binary_units
@@ -43,23 +45,30 @@ class BinaryGradient:
         self.k, self.chains, self.matmul = k, chains, matmul
         self.hidden: Tensor | None = None
         self._weight, (self._low, self._high) = machine.weights[0], machine.biases
+        self._rounded: RoundedCopy | None = None
         self._arrays: dict[int, _Arrays] = {}
 
-    @torch.no_grad()
     def __call__(self, data: Tensor, stream: Stream) -> tuple[Gradient, list[Tensor]]:
         """The gradient at data (batch, visible), and the data's means in both layers.
 
         What is handed back is overwritten by the next call.
         """
+        raw, slopes, means = self.raw(data, stream)
+        dense = raw.values if raw.rounded is None else raw.values.float()
+        return {"weights.0": dense, "biases.0": slopes[0], "biases.1": slopes[1]}, means
+
+    @torch.no_grad()
+    def raw(self, data: Tensor, stream: Stream) -> tuple[RawGradient, list[Tensor], list[Tensor]]:
+        """The same with the weights' gradient as `Descent` takes it; biases' gradients, means."""
         cases = data.shape[0]
         at = self._arrays.get(cases)
         if at is None:
             at = self._arrays[cases] = self._allocate(cases)
         low, high, hidden, weight = self._low, self._high, at.hidden, self._weight.detach()
-        if at.weight is not None:
-            weight = at.weight.copy_(weight)
+        if self._rounded is not None:
+            weight = self._rounded.current()
         if self.chains is not None:
-            hidden = self._persistent(at)
+            hidden = self._persistent(at, data, weight, stream)
         visible, up, means = at.visible, at.up, at.means
         visible[:cases] = data
         for total in at.totals:
@@ -89,12 +98,8 @@ class BinaryGradient:
         )  # fmt: skip
         torch.mm(at.across.copy_(visible.T), means, out=at.product)
         on = data.mean(0, dtype=low.dtype)
-        found = {
-            "weights.0": at.slope.copy_(at.product),
-            "biases.0": dreamt.div_(at.chains).sub_(on),
-            "biases.1": away.add_(active),
-        }
-        return found, [on, active.neg_()]
+        slopes = [dreamt.div_(at.chains).sub_(on), away.add_(active)]
+        return RawGradient(at.product, self._rounded), slopes, [on, active.neg_()]
 
     def state(self) -> dict[str, Tensor]:
         """Persistent chains, and the arithmetic once it is chosen."""
@@ -115,13 +120,17 @@ class BinaryGradient:
         if self.matmul == "auto":
             pays = bfloat16_pays(cases + chains, low, high, str(device))
             self.matmul = "bfloat16" if pays else "float32"
-        rounded = self.matmul == "bfloat16"
-        return _Arrays(cases, chains, low, high, torch.bfloat16 if rounded else None, device)
+        if self.matmul == "bfloat16" and self._rounded is None:
+            self._rounded = RoundedCopy(self._weight)
+        number = torch.float32 if self._rounded is None else torch.bfloat16
+        return _Arrays(cases, chains, low, high, number, device)
 
-    def _persistent(self, at: _Arrays) -> Tensor:
-        """The hidden states of the chains, off at first."""
+    def _persistent(self, at: _Arrays, data: Tensor, weight: Tensor, stream: Stream) -> Tensor:
+        """The hidden states of the chains, which start at the first data."""
         if self.hidden is None:
-            self.hidden = torch.zeros_like(at.hidden)
+            start = repeated(data, at.chains).to(at.hidden.dtype)
+            self.hidden = torch.empty_like(at.hidden)
+            binary_units(start @ weight, self._high, stream.key(), drawn=self.hidden)
         if self.hidden.dtype != at.hidden.dtype:
             self.hidden = self.hidden.to(at.hidden)
         return self.hidden
@@ -131,18 +140,17 @@ class _Arrays:
     """What a step writes to, for a number of cases."""
 
     def __init__(
-        self, cases: int, chains: int, low: int, high: int, rounded: torch.dtype | None,
+        self, cases: int, chains: int, low: int, high: int, number: torch.dtype,
         device: torch.device,
     ) -> None:  # fmt: skip
-        def array(*shape: int, dtype: torch.dtype | None = rounded) -> Tensor:
-            return torch.empty(*shape, dtype=dtype or torch.float32, device=device)
+        def array(*shape: int, dtype: torch.dtype = number) -> Tensor:
+            return torch.empty(*shape, dtype=dtype, device=device)
 
         rows, self.chains = cases + chains, chains
-        self.weight = array(low, high) if rounded else None
         self.visible, self.across = array(rows, low), array(low, rows)
         self.up, self.means = array(rows, high), array(rows, high)
         self.down, self.hidden = array(chains, low), array(chains, high)
-        self.product, self.slope = array(low, high), array(low, high, dtype=torch.float32)
+        self.product = array(low, high)
         self.totals = [array(width, dtype=torch.float32) for width in (high, low, high)]
         self.data, self.dreams = self.visible[:cases], self.visible[cases:]
         self.up_data, self.up_dreams = self.up[:cases], self.up[cases:]

@@ -7,7 +7,7 @@ machine, and every gain of the new one raises the variational bound.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,7 +36,8 @@ class GreedyLayers(InStages):
 
     Args:
         machine: how each restricted machine learns: `CD(...)` or `PCD(...)`.
-        shares: of the epochs, one for each machine; evenly when None.
+        shares: of the epochs, one for each machine; evenly when None. With 0 a machine stays
+            as it is, such as one that has been learned before.
 
     Example:
         >>> GreedyLayers(shares=(2, 1)).shares
@@ -57,7 +58,12 @@ class GreedyLayers(InStages):
                 f"GreedyLayers(shares={self.shares!r}): the network has {len(network.machines)} "
                 "machines, one between every two layers."
             )
-        if self.machine.start == "data":
+        if options.patience is not None:
+            raise OptionError(
+                "GreedyLayers takes no patience: the layers' metrics cannot be compared, and to "
+                "stop one would stop all. Give the layers shares of the epochs."
+            )
+        if self.machine.start == "data" and shares[0]:
             start_from(network.machines[0], *moments(network.machines[0], info.batches()))
         return GreedyLearner(network, self.machine, shares, info)
 
@@ -76,9 +82,9 @@ class GreedyLearner:
         }
         self.rows = max(learner.rows for learner in self.inner)
         self.shares = shares
-
-    units = BoltzmannLearner.units
-    monitors = BoltzmannLearner.monitors
+        layers = range(1, len(self.inner) + 1)
+        self.units = _by_layer(BoltzmannLearner.units, layers)
+        self.monitors = _by_layer(BoltzmannLearner.monitors, layers)
 
     @torch.no_grad()
     def step(self, batch: dict[str, Tensor], loop: Loop) -> dict[str, float | Tensor]:
@@ -88,14 +94,19 @@ class GreedyLearner:
             turn_over(network, number)
         states = network.recognise(network.encode(0, batch), loop.stream, to=number)
         learner = self.inner[number]
-        found, metrics = learner.gradient(states[number], loop.stream)
-        for name, parameter in learner.machine.named_parameters():
-            if parameter.numel():
-                parameter.grad = found[name]
-        loop.update(f"layer{number + 1}")
+        metrics = learner.learn(states[number], loop, f"layer{number + 1}")
         if number < len(network.recognition):
             network.recognition[number].copy_(learner.machine.weights[0])
         return metrics
+
+    @torch.no_grad()
+    def validate(self, batch: dict[str, Tensor], loop: Loop) -> dict[str, float]:
+        """What the machine that learned last says of recognised states, by layer."""
+        number = stage_at(self.shares, loop, max(loop.clock - 1, 0))
+        visible = self.network.encode(0, batch)
+        states = self.network.recognise(visible, loop.stream, to=number)
+        found = self.inner[number].judge(states[number], loop)
+        return {f"layer{number + 1}_{name}": value for name, value in found.items()}
 
     def state(self) -> dict[str, Tensor]:
         """Of every machine's learner."""
@@ -115,13 +126,32 @@ class GreedyLearner:
 
 @torch.no_grad()
 def turn_over(network: BeliefNetwork, number: int) -> None:
-    """Let machine `number` start as the one beneath turned over, as far as their sizes allow."""
+    """Let machine `number` start as the one beneath turned over, as far as their sizes allow.
+
+    Of a layer with more units than the one it takes the place of, the others start weakly
+    coupled; what they add to the energy on average is taken from the biases below.
+    """
     below, machine = network.machines[number - 1], network.machines[number]
     machine.biases[0].copy_(below.biases[1])
     under, over = network.layers[number - 1], network.layers[number + 1]
-    if [(u.kind, u.size, u.states) for u in under] == [(u.kind, u.size, u.states) for u in over]:
-        machine.weights[0].copy_(below.weights[0].T)
-        machine.biases[1].copy_(below.biases[0])
+    width, wide = below.widths[0], machine.widths[1]
+    same = [(u.kind, u.size, u.states) for u in under] == [
+        (u.kind, u.size, u.states) for u in over
+    ]
+    if same or (width < wide and {u.kind for u in (*under, *over)} == {"bernoulli"}):
+        weight, bias = machine.weights[0], machine.biases[1]
+        weight[:, :width] = below.weights[0].T
+        bias[:width] = below.biases[0]
+        bias[width:] = 0.0
+        machine.biases[0].sub_(weight[:, width:].sum(1), alpha=0.5)
+
+
+def _by_layer(words: Mapping[str, str], layers: Iterable[int]) -> dict[str, str]:
+    """What is said of metrics, for the training's and for every layer's in validation."""
+    return {
+        **words,
+        **{f"layer{number}_{name}": said for number in layers for name, said in words.items()},
+    }
 
 
 def check_network(model: nn.Module, method: str) -> BeliefNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from probgen.errors import ModelError
 from probgen.learn.boltzmann.binary import BinaryGradient, serves
 from probgen.learn.boltzmann.centring import centre
+from probgen.learn.boltzmann.descent import Descent
 from probgen.learn.boltzmann.discriminative import discriminative_gradient
 from probgen.learn.boltzmann.enumeration import exact_log_partition
 from probgen.learn.boltzmann.gradient import Gradient, energy_gradient
@@ -70,17 +72,47 @@ class BoltzmannLearner:
         self._parameters = {n: p for n, p in machine.named_parameters() if p.numel()}
         self._offsets: list[Tensor] = []  # running means of the data's signals, of every layer
         self._recent: Tensor | None = None
+        self._in_one_pass = (
+            self.binary is not None
+            and isinstance(optimiser, Descent)
+            and settings.target is None
+            and settings.sparsity is None
+        )
 
     @torch.no_grad()
     def step(self, batch: dict[str, Tensor], loop: Loop) -> dict[str, float | Tensor]:
         """Gradients of one minibatch, and the update."""
-        visible = self.machine.encode(0, batch)
-        found, metrics = self.gradient(visible, loop.stream)
-        for name, parameter in self._parameters.items():
-            parameter.grad = found[name]
-        loop.update("machine")
+        return self.learn(self.machine.encode(0, batch), loop)
+
+    @torch.no_grad()
+    def learn(
+        self, visible: Tensor, loop: Loop, player: str = "machine"
+    ) -> dict[str, float | Tensor]:
+        """A step on visible states, (batch, width); the machine may be another's `player`."""
+        if self._in_one_pass and loop.plain:
+            metrics = self._give(visible, loop.stream)
+        else:
+            found, metrics = self.gradient(visible, loop.stream)
+            for name, parameter in self._parameters.items():
+                parameter.grad = found[name]
+        loop.update(player)
         self._recent = visible
         return metrics
+
+    def _give(self, visible: Tensor, stream: Stream) -> dict[str, float | Tensor]:
+        """Hand the gradient to the optimiser as the products leave it."""
+        binary, optimiser = self.binary, self.players["machine"].optimiser
+        assert binary is not None
+        assert isinstance(optimiser, Descent)
+        raw, slopes, means = binary.raw(visible, stream)
+        self._follow(means)
+        if self.settings.centring:
+            raw = replace(raw, means=self._offsets, slopes=slopes)
+        gap = _size(slopes[0])
+        optimiser.take(self.machine.weights[0], raw)
+        for bias, slope in zip(self.machine.biases, slopes, strict=True):
+            bias.grad = slope
+        return {"visible_gap": gap}
 
     @torch.no_grad()
     def gradient(
@@ -91,7 +123,7 @@ class BoltzmannLearner:
         found: Gradient = {}
         if self.settings.target is None or self.settings.generative > 0:
             found = self._generative(visible, stream)
-            metrics["visible_gap"] = found["biases.0"].square().mean().sqrt()
+            metrics["visible_gap"] = _size(found["biases.0"])
             if self.settings.centring:
                 centre(found, self._offsets)
         if self.settings.target is not None:
@@ -105,10 +137,13 @@ class BoltzmannLearner:
             found["biases.1"].add_(pull, alpha=self.settings.sparsity_weight)
         return found, metrics
 
-    @torch.no_grad()
     def validate(self, batch: dict[str, Tensor], loop: Loop) -> dict[str, float]:
         """Monitors on validation cases, and the exact likelihood of small machines."""
-        visible = self.machine.encode(0, batch)
+        return self.judge(self.machine.encode(0, batch), loop)
+
+    @torch.no_grad()
+    def judge(self, visible: Tensor, loop: Loop) -> dict[str, float]:
+        """The same of visible states, (cases, width)."""
         found = monitor(self.machine, visible, self._recent, self.settings.target, loop.stream)
         if self.exact:
             if self._log_z is None or self._log_z[0] != loop.clock:
@@ -156,6 +191,11 @@ class BoltzmannLearner:
             self._offsets = [mean.clone() for mean in means]
         for kept, mean in zip(self._offsets, means, strict=True):
             kept.lerp_(mean.to(kept.dtype), 1 - _KEPT)
+
+
+def _size(slope: Tensor) -> Tensor:
+    """Root mean square."""
+    return slope.norm() / len(slope) ** 0.5
 
 
 def _binary(machine: BoltzmannMachine, negative: Negative, matmul: str) -> BinaryGradient | None:

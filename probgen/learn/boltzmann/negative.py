@@ -15,11 +15,18 @@ from torch import Tensor
 from probgen.errors import DataError
 from probgen.learn.boltzmann.enumeration import CHUNK, expected_gradient
 from probgen.learn.boltzmann.gradient import Gradient, energy_gradient
-from probgen.nets.boltzmann.block import draw_layer, sweep
+from probgen.nets.boltzmann.block import sweep
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.stream import Stream
 
-__all__ = ["ChainsFromData", "EveryState", "Negative", "PersistentChains", "averaged_top"]
+__all__ = [
+    "ChainsFromData",
+    "EveryState",
+    "Negative",
+    "PersistentChains",
+    "averaged_top",
+    "repeated",
+]
 
 
 class Negative(Protocol):
@@ -82,7 +89,7 @@ class PersistentChains:
     ) -> Gradient:  # fmt: skip
         """The average over the chains."""
         refuse_absent(absent)
-        self.states = self.states or first_states(machine, self.chains, stream)
+        self.states = self.states or [repeated(state, self.chains) for state in positive]
         for _ in range(self.k):
             self.states = sweep(machine, self.states, stream)
         return energy_gradient(machine, averaged_top(machine, self.states))
@@ -117,12 +124,13 @@ class EveryState:
         """Nothing."""
 
 
-def first_states(machine: BoltzmannMachine, rows: int, stream: Stream) -> list[Tensor]:
-    """States to start chains from: hidden layers off, the visible one drawn from its biases."""
-    like = machine.biases[0]
-    states = [torch.zeros(rows, w, dtype=like.dtype, device=like.device) for w in machine.widths]
-    states[0] = draw_layer(machine, 0, states, stream)
-    return states
+def repeated(states: Tensor, rows: int) -> Tensor:
+    """The first rows of the data's states, again and again up to so many.
+
+    Chains that begin there need not find the data's modes first. So the negative phase of a
+    machine that has learned already, or has been made of one that has, is right from the start.
+    """
+    return states[torch.arange(rows, device=states.device) % len(states)]
 
 
 def averaged_top(machine: BoltzmannMachine, states: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""The optimiser of a machine: decay for weights alone, one fused pass where torch has it."""
+"""The optimiser of a machine: decay for weights alone, and a fused pass for plain descent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from torch.optim import Optimizer
 
 from probgen.errors import OptionError
+from probgen.learn.boltzmann.descent import Descent
 from probgen.nets.boltzmann.machine import BoltzmannMachine
+from probgen.nets.boltzmann.native.descent import descends
 
 __all__ = ["make_optimiser"]
 
@@ -42,5 +44,7 @@ def make_optimiser(
     if str(chosen).lower() not in known:
         raise OptionError(f"optimiser={chosen!r} must be one of {', '.join(sorted(known))}.")
     if str(chosen).lower() == "sgd":
+        if all(descends(parameter) for parameter in weights + others):
+            return Descent(groups, momentum)
         return torch.optim.SGD(groups, lr=1.0, momentum=momentum, fused=True)
     return known[str(chosen).lower()](groups)

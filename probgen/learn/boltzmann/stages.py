@@ -22,7 +22,8 @@ class InStages:
 
     Args:
         machine: how each restricted machine learns: `CD(...)` or `PCD(...)`.
-        shares: of the epochs, one for each machine; evenly when None.
+        shares: of the epochs, one for each machine; evenly when None. With 0 a machine stays
+            as it is.
 
     """
 
@@ -37,8 +38,10 @@ class InStages:
                 f"{name}(machine={self.machine!r}): it must be a way to learn a machine of all "
                 "its visible units, such as CD(k=1) or PCD()."
             )
-        if self.shares is not None and not all(share > 0 for share in self.shares):
-            raise OptionError(f"{name}(shares={self.shares!r}): all must be above 0.")
+        if self.shares is not None and (min(self.shares) < 0 or not sum(self.shares) > 0):
+            raise OptionError(
+                f"{name}(shares={self.shares!r}): they must be at least 0, and not all 0."
+            )
 
 
 def stage_at(shares: Sequence[float], loop: Loop, clock: int) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from probgen.learn.boltzmann.gradient import Gradient, energy_gradient
-from probgen.learn.boltzmann.negative import averaged_top, first_states, refuse_absent
+from probgen.learn.boltzmann.negative import averaged_top, refuse_absent, repeated
 from probgen.nets.boltzmann.block import sweep
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.stream import Stream
@@ -39,7 +39,7 @@ class TemperedChains:
         """The average over the chains at beta = 1."""
         refuse_absent(absent)
         rungs = len(self.betas)
-        self.states = self.states or first_states(machine, rungs * self.chains, stream)
+        self.states = self.states or [repeated(x, rungs * self.chains) for x in positive]
         beta = self.betas.to(self.states[0]).repeat_interleave(self.chains)
         for _ in range(self.k):
             self.states = sweep(machine, self.states, stream, beta=beta)

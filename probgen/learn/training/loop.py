@@ -75,6 +75,11 @@ class Loop:
         """How often the data have been gone through."""
         return self.clock / self.steps_per_epoch
 
+    @property
+    def plain(self) -> bool:
+        """Whether optimisers get gradients as a step leaves them, and nobody else sees them."""
+        return self.world == 1 and self._clip is None
+
     def value(self, value: float | Schedule) -> float:
         """What a schedule says for this step; a number is itself."""
         return value_at(value, self.clock, self.total)

@@ -1,7 +1,7 @@
 """A training on disk: what was asked for, and the latest checkpoint of every process.
 
     run.training/
-      training.json              method, options, model and data, written once
+      training.json              method, options, model and data; written anew with more epochs
       latest.json                the step whose checkpoint counts
       step-000001200-0.safetensors   one file per process
 
@@ -92,6 +92,12 @@ class TrainingStore:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def lengthen(self, epochs: int) -> None:
+        """Note that the training goes on to so many epochs."""
+        self.manifest["options"]["epochs"] = epochs
+        if self.place.rank == 0:
+            self._write_json(_MANIFEST, self.manifest)
 
     def write(self, step: int, state: dict[str, Any], finished: bool) -> None:
         """Replace the checkpoint; a write that fails leaves the last one."""

@@ -15,7 +15,7 @@ def learn(machine, method, data, epochs, batch=100, seed=1):
     learner = BoltzmannLearner(machine, method, batch)
     player = learner.players["machine"]
     steps = epochs * (len(data) // batch)
-    loop = SimpleNamespace(stream=Stream(seed), share=1.0, clock=0)
+    loop = SimpleNamespace(stream=Stream(seed), share=1.0, clock=0, plain=True)
 
     def update(name):
         rate = value_at(player.learning_rate, loop.clock, steps)

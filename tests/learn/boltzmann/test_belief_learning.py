@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -45,8 +48,18 @@ def both_layers():
     return greedy(280, (80, 200), EXACT).model
 
 
-def test_the_second_layer_raises_the_bound_on_digits(first_layer, both_layers):
-    before, after = (log_likelihood(network, DIGITS) for network in (first_layer, both_layers))
+@pytest.fixture(scope="module")
+def before(first_layer):
+    """Of the network after its first layer: likelihood and bound, by sums."""
+    return log_likelihood(first_layer, DIGITS)
+
+
+@pytest.fixture(scope="module")
+def after(both_layers):
+    return log_likelihood(both_layers, DIGITS)
+
+
+def test_the_second_layer_raises_the_bound_on_digits(before, after):
     assert before.variational.mean() == pytest.approx(before.mean, abs=1e-6)
     assert after.variational.mean() > before.mean + 0.03
     assert after.mean > after.variational.mean()
@@ -59,22 +72,21 @@ def test_the_first_layer_stays_while_the_second_learns(first_layer, both_layers)
     torch.testing.assert_close(both_layers.recognition[0], both["weights.0"], atol=0, rtol=0)
 
 
-def test_without_the_tied_start_the_bound_falls(first_layer):
+def test_without_the_tied_start_the_bound_falls(first_layer, before):
     """A fresh second layer knows nothing of the first: the network is worse than the machine."""
     broken = DBN(hidden=SIZES)
     broken.machines[0].load_state_dict(first_layer.machines[0].state_dict())
     with torch.no_grad():
         broken.recognition[0].copy_(broken.machines[0].weights[0])
-    tied = log_likelihood(first_layer, DIGITS).mean
-    assert log_likelihood(broken, DIGITS).variational.mean() < tied - 0.5
+    assert log_likelihood(broken, DIGITS).variational.mean() < before.mean - 0.5
 
 
-def test_up_down_goes_on_from_there(both_layers):
+def test_up_down_goes_on_from_there(both_layers, after):
     fit = pg.fit(
         both_layers, UpDown(learning_rate=0.05), data=DIGITS, epochs=30, seed=1, progress=False
     )
-    before, after = (log_likelihood(network, DIGITS) for network in (both_layers, fit.model))
-    assert after.variational.mean() > before.variational.mean() + 0.03
+    tuned = log_likelihood(fit.model, DIGITS)
+    assert tuned.variational.mean() > after.variational.mean() + 0.03
     assert set(fit.tree["history"].data_vars) >= {"wake", "sleep"}
     changed = fit.model.recognition[0] - fit.model.machines[0].weights[0]
     assert changed.abs().max() > 1e-3  # recognition is untied
@@ -140,14 +152,56 @@ def test_fine_tuning_beats_the_same_network_from_a_random_start():
     assert ours > max(accuracy(random_start(gain)) for gain in (1, 2, 4)) + 0.01
 
 
+def test_validation_tells_of_the_layer_that_learns():
+    fit = greedy(4, (1, 1), validation=0.2)
+    history = fit.tree["history"]
+    for layer, other in ((1, 2), (2, 1)):
+        name = f"validation_layer{layer}_pseudo_likelihood"
+        learnt = history[name].values[2 * layer - 2 : 2 * layer]
+        assert np.isfinite(learnt).all()
+        assert np.isnan(history[name].values[2 * other - 2 : 2 * other]).all()
+        assert "not a likelihood" in history[name].attrs["long_name"]
+    with pytest.raises(OptionError, match="no patience"):
+        greedy(2, (1, 1), validation=0.2, patience=1)
+
+
+def test_a_machine_without_a_share_stays_as_it_is():
+    whole = greedy(2, (1, 1)).model
+    method = GreedyLayers(SAMPLED, shares=(0, 1))
+    again = pg.fit(whole, method, data=DIGITS, epochs=1, seed=1, progress=False).model
+    for mine, kept in zip(
+        again.machines[0].parameters(), whole.machines[0].parameters(), strict=True
+    ):
+        assert torch.equal(mine, kept)
+    assert not torch.equal(again.top.weights[0], whole.top.weights[0])
+
+
+def test_a_wider_layer_starts_as_the_machine_beneath_too():
+    """The likelihood of recognised states is that of the machine beneath, up to a constant."""
+    network = DBN(6, (5, 9))
+    with torch.no_grad():
+        for bias in network.machines[0].biases:
+            bias.uniform_(-1, 1)
+        network.machines[0].weights[0].uniform_(-1, 1)
+        turn_over(network, 1)
+    states = torch.rand(20, 5).round()
+    below, top = network.machines[0], network.top
+    marginal = states @ below.biases[1] + below.log_partition(
+        0, below.activation(0, [None, states])
+    )
+    more = -top.free_energy(states) - marginal
+    assert more.std() < 1e-3
+    assert more.mean().item() == pytest.approx(3 * math.log(2), abs=0.01)
+
+
 def test_wrong_models_and_settings_are_refused():
     for method in (GreedyLayers(), UpDown(), FineTune()):
         with pytest.raises(ModelError, match="RBM"):
             pg.fit(RBM(), method, data=DIGITS, progress=False)
     with pytest.raises(OptionError, match="2 machines"):
         greedy(2, (1, 1, 1))
-    with pytest.raises(OptionError, match="above 0"):
-        GreedyLayers(shares=(1, 0))
+    with pytest.raises(OptionError, match="at least 0"):
+        GreedyLayers(shares=(1, -1))
     with pytest.raises(OptionError, match="all its visible units"):
         GreedyLayers(CD(target="y"))
     with pytest.raises(OptionError, match="at least 1"):

@@ -19,9 +19,8 @@ def data():
 
 
 def fit(**options):
-    return pg.fit(
-        RBM(8, 5), METHOD, data=data(), epochs=6, batch_size=50, seed=3, progress=False, **options
-    )
+    usual = {"epochs": 6, "batch_size": 50, "seed": 3, "progress": False}
+    return pg.fit(RBM(8, 5), METHOD, data=data(), **{**usual, **options})
 
 
 class Killed(Exception):
@@ -47,10 +46,10 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path, monkeypatch):
 
 
 def test_validation_tells_the_exact_likelihood_of_small_machines():
-    found = fit(validation=0.2)
+    found = fit(validation=0.2, epochs=60)
     history = found.tree["history"].to_dataset()
     values = history["validation_log_likelihood"].values
-    assert values[-1] > values[0]
+    assert values[-1] > values[0] + 0.2
     assert "pseudo_likelihood" in "".join(map(str, history.data_vars))
 
 

@@ -15,6 +15,7 @@ from probgen.learn.boltzmann.start import moments, start_from
 from probgen.learn.training.schedules import Cosine
 from probgen.nets.boltzmann.conditional import log_conditional
 from probgen.nets.boltzmann.machine import BoltzmannMachine
+from probgen.nets.boltzmann.native.descent import descends
 from probgen.nets.boltzmann.units import Units
 from probgen.nets.stream import Stream
 from tests.learn.boltzmann.drive import decoded, learn
@@ -257,7 +258,7 @@ def test_a_learner_goes_on_from_its_state(method, forget):
     if not forget:
         again.load_state({name: t.clone() for name, t in learner.state().items()})
     for one in (learner, again):
-        loop = SimpleNamespace(stream=Stream(3), clock=0)
+        loop = SimpleNamespace(stream=Stream(3), clock=0, plain=True)
         loop.update = lambda name, one=one: one.players[name].optimiser.step()
         for _ in range(5):
             one.step({"x": data[:50]}, loop)
@@ -326,3 +327,50 @@ def test_what_cannot_be_learned_is_refused():
         BoltzmannLearner(machine_of("deep"), CD(), 10)
     with pytest.raises(ModelError, match="Linear"):
         PCD().learner(torch.nn.Linear(2, 2), None, None)
+
+
+@pytest.mark.parametrize("matmul", ["float32", "bfloat16"])
+def test_one_pass_and_separate_gradients_learn_the_same(matmul):
+    """But for rounding: by `learn` in one pass, and by `gradient` where others look at it."""
+    start, machines = BoltzmannMachine([Units("x", 6), Units("h", 5)], weight_scale=1.0), []
+    for plain in (True, False):
+        machine = copy.deepcopy(start)
+        method = PCD(learning_rate=0.2, weight_decay=0.01, matmul=matmul)
+        learner = BoltzmannLearner(machine, method, 100)
+        optimiser = learner.players["machine"].optimiser
+        loop = SimpleNamespace(stream=Stream(3), clock=0, plain=plain)
+        loop.update = lambda name, own=optimiser: (own.step(), own.zero_grad())
+        for group in optimiser.param_groups:
+            group["lr"] = 0.2
+        for _ in range(4):
+            learner.step({"x": patterns()[:100]}, loop)
+        machines.append(machine)
+    assert (machines[0].weights[0] - start.weights[0]).abs().max() > 0.05
+    tolerance = {"rtol": 0, "atol": 1e-6 if matmul == "float32" else 1e-3}
+    for one, other in zip(*(m.parameters() for m in machines), strict=True):
+        torch.testing.assert_close(one, other, **tolerance)
+
+
+@pytest.mark.skipif(not descends(torch.zeros(1)), reason="no C++ compiler")
+def test_products_are_made_with_the_weights_as_they_are():
+    data, machine = patterns(), binary()
+    learner = learn(machine, PCD(matmul="bfloat16"), data, epochs=1, batch=50)
+    copied = learner.binary._rounded
+    assert torch.equal(copied.values, machine.weights[0].bfloat16())  # by the step itself
+    machine.load_state_dict(binary(seed=5).state_dict())
+    assert not torch.equal(copied.values, machine.weights[0].bfloat16())
+    assert torch.equal(copied.current(), machine.weights[0].bfloat16())
+
+
+@pytest.mark.parametrize("matmul", ["float32", "auto"])
+def test_persistent_chains_start_at_the_data(matmul):
+    machine = binary()
+    with torch.no_grad():
+        machine.weights[0].fill_(4.0)  # both layers are on or off together
+        machine.biases[0].fill_(-10.0)
+        machine.biases[1].fill_(-12.0)
+    for cases in (torch.ones(20, 6), torch.zeros(20, 6)):
+        learner = BoltzmannLearner(machine, PCD(chains=50, matmul=matmul), 20)
+        learner.binary = learner.binary if matmul == "auto" else None  # the way of all machines
+        found, _ = learner.gradient(cases, Stream(1))
+        assert found["biases.0"].abs().max() < 0.05

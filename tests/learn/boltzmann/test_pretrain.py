@@ -129,7 +129,7 @@ def test_wrong_models_and_settings_are_refused():
         pretrained(method=DoubledLayers(shares=(1, 1)))
     with pytest.raises(OptionError, match="ema"):
         pretrained(ema=0.9)
-    with pytest.raises(OptionError, match="above 0"):
-        DoubledLayers(shares=(1, 0))
+    with pytest.raises(OptionError, match="not all 0"):
+        DoubledLayers(shares=(0, 0, 0))
     with pytest.raises(OptionError, match="all its visible units"):
         DoubledLayers(CD(target="y"))

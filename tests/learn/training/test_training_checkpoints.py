@@ -67,6 +67,29 @@ def test_storing_changes_nothing_and_a_finished_training_is_read(tmp_path, unbro
     assert len(list((tmp_path / "run").glob("step-*"))) == 1
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_more_epochs_are_those_of_a_longer_training(finished, tmp_path):
+    """Without a schedule; the checkpoint may be of the end or from before."""
+    method = LikelihoodMethod(0.05, noise=True)
+    whole = fit(method=method, epochs=5)
+    if finished:
+        fit(tmp_path / "run", method, epochs=2)
+    else:
+        StoppedAt.step = 5
+        fit(tmp_path / "run", StoppedAt(0.05, noise=True), epochs=2)
+    assert_same_bits(resume(tmp_path / "run", method=method, epochs=5), whole)
+    assert_same_bits(resume(tmp_path / "run", method=method), whole)  # which knows of them
+    with pytest.raises(OptionError, match="as many or more"):
+        resume(tmp_path / "run", method=method, epochs=2)
+
+
+def test_what_patience_has_stopped_gets_no_more_epochs(tmp_path):
+    options = {"epochs": 60, "validation": 0.2, "patience": 1}
+    assert fit(tmp_path / "run", **options).summary["stopped"] == "patience"
+    with pytest.raises(OptionError, match="more patience"):
+        resume(tmp_path / "run", epochs=80)
+
+
 def test_what_is_lost_from_a_checkpoint_is_seen(tmp_path, unbroken, monkeypatch):
     """The comparison is able to fail: without the learner's chain, bits differ."""
     StoppedAt.step = 50

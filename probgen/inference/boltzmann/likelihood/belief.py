@@ -18,7 +18,7 @@ from probgen.inference.boltzmann.likelihood.choose import partition
 from probgen.inference.boltzmann.likelihood.result import LogLikelihood
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
 from probgen.inference.graphical.exact import Exact
-from probgen.nets.boltzmann.belief import BeliefNetwork
+from probgen.nets.boltzmann.belief import BeliefNetwork, log_law
 from probgen.nets.boltzmann.listing import listed_states, states_of
 from probgen.nets.stream import Stream
 
@@ -95,13 +95,12 @@ def listed_bounds(network: BeliefNetwork, visible: Tensor) -> tuple[Tensor, Tens
 
     Of networks with three layers; (cases,) each, float64, nats.
     """
-    network = copy.deepcopy(network).double()
+    network, visible = copy.deepcopy(network).double(), visible.double()
     hidden = torch.cat([block[0] for block in listed_states(network, [1], _ROWS)])
-    found = []
-    for case in visible.double():
-        rows = case.expand(len(hidden), -1)
-        joint = network.log_joint([rows, hidden])
-        own = network.log_up(1, hidden, rows)
+    prior, below, found = -network.top.free_energy(hidden), network.down(0, hidden), []
+    for case, above in zip(visible, network.up(1, visible), strict=True):
+        joint = prior + log_law(network.directed[0], 0, below, case.expand(len(hidden), -1))
+        own = log_law(network.directed[0], 1, above.expand(len(hidden), -1), hidden)
         found.append((own.exp() @ (joint - own), joint.logsumexp(0)))
     bounds, logs = zip(*found, strict=True)
     return torch.stack(bounds), torch.stack(logs)

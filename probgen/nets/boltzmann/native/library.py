@@ -16,7 +16,7 @@ __all__ = ["library", "source"]
 
 def source() -> str:
     """The C++ text of the kernels."""
-    return assemble(Path(__file__).parent, "binary_units.cpp")
+    return assemble(Path(__file__).parent, "kernels.cpp")
 
 
 @lru_cache(maxsize=1)
@@ -25,10 +25,14 @@ def library() -> ctypes.CDLL | None:
     try:
         loaded = build(source(), "boltzmann")
     except BuildError as error:
-        warnings.warn(f"Binary units are drawn by torch, which is slower. {error}", stacklevel=2)
+        slower = "Boltzmann machines are drawn and learned by torch, which is slower."
+        warnings.warn(f"{slower} {error}", stacklevel=2)
         return None
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
     for function in (loaded.probgen_binary_float, loaded.probgen_binary_bfloat16):
         function.restype = None
         function.argtypes = [pointer] * 6 + [ctypes.c_float] + [integer] * 3 + [ctypes.c_uint64]
+    for function in (loaded.probgen_descend_float, loaded.probgen_descend_bfloat16):
+        function.restype = None
+        function.argtypes = [pointer] * 8 + [integer] * 2 + [ctypes.c_float] * 3
     return loaded

@@ -3,8 +3,11 @@
 // not depend on threads or on how rows are cut into blocks.
 //
 // Random numbers: the mixing function of SplitMix64 (Steele, Lea & Flood 2014) of a counter.
+#pragma once
 #include <cstdint>
 #include <cstring>
+
+#include "numbers.hpp"
 
 namespace {
 
@@ -36,19 +39,6 @@ inline float exponential(float x) {
     return p;
 }
 
-inline float read(const float* x, int64_t i) { return x[i]; }
-inline float read(const uint16_t* x, int64_t i) {
-    const uint32_t bits = (uint32_t)x[i] << 16;
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-}
-inline void write(float* x, int64_t i, float value) { x[i] = value; }
-inline void write(uint16_t* x, int64_t i, float value) {  // to the nearest, ties to even
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    x[i] = (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-}
 inline void write_bit(float* x, int64_t i, bool on) { x[i] = on ? 1.0f : 0.0f; }
 inline void write_bit(uint16_t* x, int64_t i, bool on) { x[i] = on ? 0x3F80u : 0u; }
 
