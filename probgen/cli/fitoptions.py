@@ -151,8 +151,9 @@ Page = Annotated[
         "--output",
         "-o",
         metavar="FILE.html",
-        help="Write a page of what a program learned: curves, and of Boltzmann machines the "
-        "likelihood, filters, draws and inpainting.",
+        help="Write a page of what a program learned: curves, the likelihood and draws; "
+        "of Boltzmann machines filters and inpainting, of models with a guide "
+        "reconstructions and traversals.",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),

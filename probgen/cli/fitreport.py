@@ -39,6 +39,7 @@ def paged(fitted: Any, page: Path | None, data: Any, validation: Any, quiet: boo
 
 def summary_of(fitted: Any) -> Any:
     """A table: what was learned, and the last value of every metric with what it is."""
+    from rich.markup import escape
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
@@ -49,5 +50,5 @@ def summary_of(fitted: Any) -> Any:
         about = history[name.removeprefix("last_")].attrs if name[5:] in history else {}
         words = ", ".join(str(about[key]) for key in ("long_name", "units") if key in about)
         shown = f"{value:.5g}" if isinstance(value, float) else str(value)
-        grid.add_row(name.removeprefix("last_"), shown, words)
+        grid.add_row(name.removeprefix("last_"), escape(shown), escape(words))
     return grid

@@ -102,7 +102,8 @@ def sample(
     import probgen as pg
 
     loaded = pg.load_model(model)
-    if method is None and getattr(loaded.method, "learns", None) == "program":
+    learned = hasattr(loaded.method, "learner") and not hasattr(loaded.method, "run")
+    if method is None and learned:
         raise OptionError(
             f"{loaded.name} is learned from data before it is sampled: probgen fit {model}. To "
             "sample it as it stands, name a method: --method gibbs."

@@ -27,7 +27,7 @@ from probgen.results.tree import Variable
 from probgen.targets.batch import batch_of
 from probgen.targets.density import Density, compile_density
 
-__all__ = ["Derived", "derive", "missing_latents"]
+__all__ = ["Derived", "derive", "log_densities", "missing_latents", "unconstrained_rows"]
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def derive(
         name: np.asarray(draws[name], dtype=np.float64).reshape(count, *draws[name].shape[2:])
         for name in names
     }
-    coordinates, log_jacobian = _unconstrained(program, rows, count)
+    coordinates, log_jacobian = unconstrained_rows(program, rows, count)
     flat = [coordinates[name].reshape(count, -1) for name in names]
     q = np.concatenate(flat, axis=1) if flat else np.zeros((count, 0))
     groups = sampled_groups(density, q.reshape(*shape, q.shape[1]), log_likelihood, seed)
     for name, variable in groups["posterior"].items():
         if name in draws and draws[name].shape == variable.values.shape:
             groups["posterior"][name] = Variable(draws[name], variable.plates)
-    values = _log_densities(density, q)
+    values = log_densities(density, q)
     return Derived(groups, values.reshape(shape), log_jacobian.reshape(shape))
 
 
@@ -113,7 +113,7 @@ class _Invert(PlacePrior):
         self.log_jacobian = self.log_jacobian + jacobian.sum()
 
 
-def _unconstrained(
+def unconstrained_rows(
     program: Program, rows: Mapping[str, np.ndarray], count: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Unconstrained values (n, *shape) of the rows of constrained ones, and log Jacobians (n,)."""
@@ -148,7 +148,8 @@ def _density(program: Program) -> Density:
         return compile_density(program, "eager")
 
 
-def _log_densities(density: Density, q: np.ndarray) -> np.ndarray:
+def log_densities(density: Density, q: np.ndarray) -> np.ndarray:
+    """Log densities (n,) in nats at the rows of `q` (n, dim)."""
     if not density.dim:
         return np.array([float(density.evaluate(row).log_density) for row in q[:1]]).repeat(len(q))
     return batch_of(density).value_and_grad(torch.from_numpy(np.ascontiguousarray(q)))[0].numpy()

@@ -66,11 +66,12 @@ def fit(
         `Network`, a networkx graph or a list of edges; None or a list of variables when the
         structure is to be learned.
     method
-        A learner. Programs: `CD()`, `PCD()` ...; when left out, the one that the model's file
-        names. Networks: `MaximumLikelihood()`, `BayesianEstimate()`, `EM()` for Bayesian
-        networks, `GradientMLE()`, `PseudoLikelihood()` for Markov networks, `HillClimb()`,
-        `StructureMCMC()` for structures; when left out, maximum likelihood, with EM where values
-        are missing or variables latent; hill climbing where there is no structure.
+        A learner. Programs: `SVI()`, `MaximumLikelihood()`, `CD()` ...; when left out, the one
+        that the model's file names. Networks: `MaximumLikelihood()`, `BayesianEstimate()`, `EM()`
+        for Bayesian networks, `GradientMLE()`, `PseudoLikelihood()` for Markov networks,
+        `HillClimb()`, `StructureMCMC()` for structures; when left out, maximum likelihood, with
+        EM where values are missing or variables latent; hill climbing where there is no
+        structure.
     data
         Programs: a tensor, array (also memory-mapped), data frame, xarray object or torch
         Dataset with a row for each case, or a mapping of such by the names of the program's

@@ -72,8 +72,10 @@ def infer(
         Any integer; the same seed gives the same draws on the same machine, whatever the
         number of threads. Drawn at random, and noted in the result, when left out.
     init
-        Programs: "uniform", "prior", "map", "laplace", "pathfinder", a mapping of site names
-        to constrained starting values, or an earlier result (its draws are the starts).
+        Programs: "uniform", "prior", "map", "laplace", "pathfinder" (a path for each chain), a
+        mapping of site names to constrained starting values, an approximation with its settings
+        (`Pathfinder(paths=8)`, `SVI("low_rank")` ...: a draw for each chain, resampled by their
+        importance weights where it does so), or an earlier result (its draws are the starts).
     threads
         How many run at once; the number of usable cores when left out. Boltzmann machines are
         drawn by one: the last bits of large products depend on the number, and so would draws.

@@ -48,7 +48,10 @@ def prepare_program(
     `start` holds what an earlier run started from (`ProgramRun.start`), in place of a search.
     """
     started = time.perf_counter()
-    density, reused = density_of(model, data, options.backend, options.precision, options.device)
+    backend = options.backend
+    if hasattr(method, "prepared"):
+        model, backend = method.prepared(model, data, backend)
+    density, reused = density_of(model, data, backend, options.precision, options.device)
     compiled = time.perf_counter()
     run = ProgramRun(density, method, options, labels)
     if not reused:

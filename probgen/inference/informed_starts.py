@@ -12,13 +12,21 @@ import numpy as np
 
 from probgen.errors import OptionError, SamplingError
 from probgen.inference.laplace import find_peak
-from probgen.inference.method import DensityLike
+from probgen.inference.method import DensityLike, Method, Plan
 from probgen.inference.optimise.lbfgs import Ascent
 from probgen.inference.optimise.normal import LowRankNormal, Normal
 from probgen.inference.optimise.objective import Objective
 from probgen.inference.optimise.paths import find_path
 
-__all__ = ["INFORMED", "from_modes", "from_paths", "from_peak", "last_draws"]
+__all__ = [
+    "INFORMED",
+    "from_approximation",
+    "from_modes",
+    "from_paths",
+    "from_peak",
+    "is_approximate",
+    "last_draws",
+]
 
 _ITERATIONS = 500
 _TRIES = 20
@@ -65,6 +73,36 @@ def from_peak(density: DensityLike, plain: np.ndarray, seed: int) -> tuple[np.nd
     return _each(
         plain, seed, lambda start, rng: _drawn(objective, normal, rng), "met no finite density"
     )
+
+
+def is_approximate(init: Any) -> bool:
+    """Whether `init` is a method whose draws are cheap and independent, such as `Pathfinder()`."""
+    if isinstance(init, type) or not callable(getattr(init, "run", None)):
+        return False
+    serves = "density" in getattr(init, "serves", ())
+    return serves and getattr(init, "defaults", {}).get("warmup") == 0
+
+
+def from_approximation(
+    density: DensityLike, plain: np.ndarray, seed: int, method: Method
+) -> tuple[np.ndarray, list[str]]:
+    """A draw of an approximation for each chain: of `Pathfinder()`, from all its paths together,
+    resampled by their importance weights.
+
+    Chains whose draw has no finite density keep their plain start.
+    """
+    plan = Plan(chains=len(plain), draws=1, warmup=0, seed=seed, initial=plain)
+    try:
+        drawn = method.run(density, plan).unconstrained[:, 0]
+    except SamplingError as error:
+        return plain, [f"init: {method.name} failed, and chains began at uniform starts: {error}"]
+    objective, rows = Objective(density), iter(drawn)
+
+    def better(start: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+        draw = next(rows)
+        return draw if objective(draw).finite else None
+
+    return _each(plain, seed, better, f"got a draw of {method.name} without a finite density")
 
 
 INFORMED = {"map": from_modes, "laplace": from_peak, "pathfinder": from_paths}

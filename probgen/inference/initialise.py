@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 
 from probgen.errors import InitialisationError, ModelError, OptionError, ProbgenError
-from probgen.inference.informed_starts import INFORMED, last_draws
+from probgen.inference.informed_starts import (
+    INFORMED,
+    from_approximation,
+    is_approximate,
+    last_draws,
+)
 from probgen.targets.density import Density
 
 __all__ = ["find_starts", "initialise"]
@@ -41,21 +46,26 @@ def find_starts(
     From uniform starts lead further: "map" near the mode that L-BFGS climbs to, "laplace" to
     draws of the normal approximation at the highest mode, "pathfinder" to a draw of the best
     normal approximation on each way up; a chain for which that fails keeps its uniform start.
-    An earlier result (DataTree) gives the last draw of each of its chains.
+    A method that approximates, such as `Pathfinder(paths=8)`, gives a draw for each chain. An
+    earlier result (DataTree) gives the last draw of each of its chains.
     Raises `InitialisationError` naming the sites whose log density is not finite.
     """
     informed = INFORMED.get(init) if isinstance(init, str) else None
     earlier = hasattr(init, "children")  # a DataTree, which is a mapping too
     known = init in ("uniform", "prior") if isinstance(init, str) else isinstance(init, Mapping)
-    if not known and not informed:
+    approximate = is_approximate(init)
+    if not known and not informed and not approximate:
         raise OptionError(
             f"init={init!r}: use 'uniform', 'prior' or a mapping of site names to values, 'map', "
-            "'laplace', 'pathfinder', or an earlier result."
+            "'laplace', 'pathfinder', an approximation such as Pathfinder(paths=8), or an earlier "
+            "result."
         )
-    plain = "uniform" if informed or earlier else init
+    plain = "uniform" if informed or earlier or approximate else init
     points = np.stack([_start(density, chain, chains, seed, plain) for chain in range(chains)])
     if informed:
         return informed(density, points, seed)
+    if approximate:
+        return from_approximation(density, points, seed, init)
     if earlier:
         points = last_draws(density, init, points, seed)
         _check_finite(density, points)

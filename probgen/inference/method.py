@@ -116,6 +116,8 @@ class Draws:
     adaptation: dict[str, np.ndarray] = field(default_factory=dict)
     """What warm-up learnt, by name, one row per chain: `position` (chain, dim), `step_size`
     (chain,), the metric ...; enough for another run to go on without warm-up."""
+    history: dict[str, np.ndarray] = field(default_factory=dict)
+    """What training recorded by step, by name: `loss` (negative ELBO, nats)."""
 
 
 class Method(Protocol):

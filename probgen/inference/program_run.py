@@ -119,7 +119,7 @@ class ProgramRun:
             return self._tree(result, attrs)
         whole = Piece(0, False, result.unconstrained, result.stats, _NOWHERE)
         made_whole = bool(result.unconstrained.shape[1]) and recorder.state is None
-        final = build_groups(_adaptation(result), self.labels)
+        final = build_groups(_learnt(result), self.labels)
         recorder.finish(whole if made_whole else None, final, attrs)
         return recorder.tree()
 
@@ -223,7 +223,7 @@ class ProgramRun:
         if result.warmup_unconstrained is not None:
             stats = result.warmup_stats or {}
             groups |= self.groups_of(Piece(0, True, result.warmup_unconstrained, stats, _NOWHERE))
-        groups |= build_groups(_adaptation(result), self.labels) | self.constants()
+        groups |= build_groups(_learnt(result), self.labels) | self.constants()
         tree = build_tree({}, attrs=attrs)
         if "posterior" in groups:
             groups["posterior"].attrs.update(tree.attrs)
@@ -234,9 +234,11 @@ class ProgramRun:
 _NOWHERE = KernelState(0, np.zeros((0, 0)), np.zeros((0, 0), np.uint64))
 
 
-def _adaptation(result: Draws) -> dict[str, dict[str, Variable]]:
+def _learnt(result: Draws) -> dict[str, dict[str, Variable]]:
+    """What the method learnt, and how training went."""
     learnt = {n: Variable(v, per_chain=True) for n, v in result.adaptation.items()}
-    return {"adaptation": learnt}
+    steps = {n: Variable(v, ("step",), sampled=False) for n, v in result.history.items()}
+    return {"adaptation": learnt, "history": steps}
 
 
 def _density_bytes(program: Program, options: ProgramOptions, *kinds: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class ProgramFit:
     average: the module with exponentially averaged weights, if they were asked for.
     summary: what is worth knowing in numbers: steps, epochs, seconds, why training stopped, the
         last value of every metric; `notes` are sentences.
+    parts: modules that were trained beside the model, by name, such as a "guide".
 
     """
 
@@ -40,6 +41,7 @@ class ProgramFit:
     tree: xr.DataTree
     average: nn.Module | None
     summary: dict[str, Any]
+    parts: dict[str, nn.Module] = field(default_factory=dict)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, averaged weights, history and summary to one file.
@@ -51,6 +53,7 @@ class ProgramFit:
         state = {
             "model": dict(self.model.state_dict()),
             "average": None if self.average is None else dict(self.average.state_dict()),
+            "parts": {name: dict(part.state_dict()) for name, part in self.parts.items()},
             "history": {
                 str(name): [list(array.dims), np.asarray(array.values), dict(array.attrs)]
                 for name, array in history.variables.items()
@@ -70,11 +73,14 @@ class ProgramFit:
         return f"ProgramFit({', '.join(told)})"
 
 
-def load_fit(path: str | os.PathLike[str], model: nn.Module) -> ProgramFit:
+def load_fit(
+    path: str | os.PathLike[str], model: nn.Module, parts: Mapping[str, nn.Module] | None = None
+) -> ProgramFit:
     """Read what `ProgramFit.save` wrote; `model` is filled with the weights.
 
     The model must be of the same architecture: made as the one that was trained. The averaged
-    model, if there is one, is a copy of it.
+    model, if there is one, is a copy of it. `parts` are modules to fill with what was trained
+    beside the model, such as {"guide": guide}; those that are not given are left out.
 
     Raises `StoreError` when the file is missing, damaged or no fit, `ModelError` when the weights
     belong to another architecture, naming the first that differs.
@@ -93,6 +99,14 @@ def load_fit(path: str | os.PathLike[str], model: nn.Module) -> ProgramFit:
         average = copy.deepcopy(model)
         average.load_state_dict(state["average"])
     model.load_state_dict(state["model"])
+    filled = dict(parts or {})
+    for name, part in filled.items():
+        kept = state.get("parts", {})
+        if name not in kept:
+            known = ", ".join(map(repr, kept)) or "none"
+            raise ModelError(f"{file} has no part {name!r} beside the model; it has: {known}.")
+        check_weights(part, kept[name], str(file))
+        part.load_state_dict(kept[name])
     variables = {
         name: xr.Variable(dims, values.numpy(), attrs)
         for name, (dims, values, attrs) in state["history"].items()
@@ -102,7 +116,7 @@ def load_fit(path: str | os.PathLike[str], model: nn.Module) -> ProgramFit:
     tree = xr.DataTree()
     tree.attrs.update(state["attrs"])
     tree.children = {"history": xr.DataTree(xr.Dataset(arrays, coords))}
-    return ProgramFit(model, tree, average, json.loads(notes["summary"]))
+    return ProgramFit(model, tree, average, json.loads(notes["summary"]), filled)
 
 
 def check_weights(model: Any, weights: Mapping[str, Tensor], where: str) -> None:

@@ -28,8 +28,9 @@ def report(
     result lacks are left out with a sentence.
 
     Of a fit, it shows how training went and, of Boltzmann machines, the likelihood with its
-    error, filters, draws with the verdict on the chains, and inpainting. Chains and likelihoods
-    are computed here. It loads nothing from anywhere.
+    error, filters, draws with the verdict on the chains, and inpainting; of programs with latents
+    and a guide of their own bounds of the likelihood, draws, reconstructions and traversals of the
+    latents. Chains and likelihoods are computed here. It loads nothing from anywhere.
 
     Parameters
     ----------

@@ -8,7 +8,8 @@ operation costs little more than for one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,17 @@ _MEMORY_SHARE = 0.25
 _KEPT_SIZES = 8
 
 
+@contextmanager
+def _whole_numbers_to(dtype: torch.dtype) -> Iterator[None]:
+    """What torch makes of whole numbers times a fraction: its default type, at the recording."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 class TracedDensity:
     """A traced log density with its gradient and outputs, evaluated by torch."""
 
@@ -48,7 +60,7 @@ class TracedDensity:
 
     def value_and_grad(self, q: np.ndarray) -> tuple[float, np.ndarray]:
         """Log density (nats) at `q` (shape (dim,)) and its gradient."""
-        with torch.no_grad():
+        with torch.no_grad(), _whole_numbers_to(self.dtype):
             value, gradient = self.module(self._placed(q))
         # Copied: a gradient may be a constant of the graph.
         return float(value), gradient.to("cpu", torch.float64, copy=True).numpy()
@@ -64,9 +76,9 @@ class TracedDensity:
             return {name: array[:0] for name, array in single.items()}
         kept = [i for i, name in enumerate(self._names) if not name.startswith(tuple(without))]
         size = points_at_once(self._outputs, rows[0], len(rows))
-        function, _ = batched(self._outputs, rows[:size])
         parts = []
-        with torch.no_grad():
+        with torch.no_grad(), _whole_numbers_to(self.dtype):
+            function, _ = batched(self._outputs, rows[:size])
             for chunk in rows.split(size):
                 if len(chunk) < size:
                     function, _ = batched(self._outputs, chunk)
@@ -102,7 +114,7 @@ class BatchedTrace:
             return q.new_zeros(0), q.new_zeros((0, self.dim))
         size = self._chunk_size or points_at_once(self._density.module, points[0], len(points))
         self._chunk_size = size
-        with torch.no_grad():
+        with torch.no_grad(), _whole_numbers_to(self._density.dtype):
             parts = [self._function(chunk)(chunk) for chunk in points.split(size)]
         values, gradients = (torch.cat(column) for column in zip(*parts, strict=True))
         return values.to(q.dtype), gradients.to(q.dtype)

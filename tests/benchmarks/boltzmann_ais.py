@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from probgen.errors import SamplingError
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.boltzmann.units import Units
 from tests.reference_data import find_reference_data

@@ -168,3 +168,34 @@ def test_starts_from_a_result_of_other_data_must_be_finite():
     density = compile_density(read_program(bounded, {"high": high}), "eager")
     with pytest.raises(InitialisationError, match="log density of 'y' is not finite"):
         initialise(density, 1, seed=1, init=tree)
+
+
+def two_bumps():
+    """One narrow bump with next to no mass, and a wide one."""
+    parts = dist.Categorical(torch.tensor([0.999, 0.001]))
+    x = dist.Normal(torch.tensor([-1.5, 1.5]), torch.tensor([0.5, 0.2]))
+    pyro.sample("x", dist.MixtureSameFamily(parts, x))
+
+
+def test_an_approximation_with_settings_gives_starts_where_the_mass_is():
+    density = density_of(two_bumps)
+    plain = initialise(density, 40, seed=1, init="pathfinder")
+    weighed = initialise(density, 40, seed=1, init=pg.Pathfinder(paths=8))
+    assert (plain > 0).mean() > 0.1  # a path for each chain ends wherever it climbs to
+    assert (weighed > 0).mean() < 0.05
+    assert len(np.unique(weighed)) > 20
+    again = initialise(density, 40, seed=1, init=pg.Pathfinder(paths=8))
+    np.testing.assert_array_equal(weighed, again)
+
+
+def test_chains_started_by_several_paths_are_sampled():
+    tree = pg.infer(
+        two_sites, pg.NUTS(), init=pg.Pathfinder(paths=6), seed=1, chains=2, draws=50, warmup=100,
+        progress=False, backend="torch",
+    )  # fmt: skip
+    assert tree.posterior["mu"].shape == (2, 50)
+
+
+def test_a_sampler_is_no_start():
+    with pytest.raises(OptionError, match=r"Pathfinder\(paths=8\)"):
+        initialise(density_of(two_sites), 2, seed=1, init=pg.NUTS())

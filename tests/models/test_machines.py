@@ -158,7 +158,7 @@ def test_predicted_ratings_are_better_than_the_item_means():
 
 
 def test_the_gaussian_machine_is_better_than_one_normal_with_all_covariances():
-    from probgen.inference.boltzmann.likelihood.estimate import log_likelihood
+    from probgen.inference.log_likelihood import log_likelihood
 
     model = models.load("gaussian_rbm")
     order = torch.randperm(178, generator=torch.Generator().manual_seed(0))

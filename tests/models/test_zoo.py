@@ -28,7 +28,7 @@ EXPECTED = {
     "hierarchical_item_response", "horseshoe_regression", "item_response", "latent_dirichlet",
     "linear_regression", "local_level", "logistic_regression", "lotka_volterra",
     "negative_binomial", "ordered_regression", "poisson_gaussian_process",
-    "poisson_regression", "robust_regression", "saas_gaussian_process",
+    "poisson_regression", "ring_mixture", "robust_regression", "saas_gaussian_process",
     "stochastic_volatility", "susceptible_infected", "trend_and_seasonality",
     "varying_intercepts", "varying_slopes", "weibull_survival",
 }  # fmt: skip

@@ -38,7 +38,8 @@ def declaration_problems(name: str, trace: Any, known: set[str | None]) -> list[
 
 def _nothing_there(program: str, trace: Any) -> Iterator[Problem]:
     kinds = [site_kind(message) for _, message in sample_sites(trace)]
-    if "latent" not in kinds:
+    learned = any(message["type"] == "param" for message in trace.nodes.values())
+    if "latent" not in kinds and not learned:  # parameters are for `fit`
         yield error(
             None,
             f"The program {program!r} has no latent site: there is nothing to infer.",

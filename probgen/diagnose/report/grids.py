@@ -9,7 +9,7 @@ import numpy as np
 
 from probgen.diagnose.report.pictures import Picture, drawn
 
-__all__ = ["heat_map", "image_rows"]
+__all__ = ["draw_images", "heat_map", "image_rows"]
 
 _WIDTH = 7.0
 """Inches, at most."""
@@ -40,7 +40,7 @@ def image_rows(
     """
 
     def draw() -> Any:
-        return _draw_rows(images, signed, rows, below)
+        return draw_images(images, signed, rows, below)
 
     return drawn(title, prefix, draw, caption, seen, wide)
 
@@ -75,7 +75,10 @@ def heat_map(
     return drawn(title, prefix, draw, caption, seen)
 
 
-def _draw_rows(images: np.ndarray, signed: bool, rows: Sequence[str], below: Sequence[str]) -> Any:
+def draw_images(
+    images: np.ndarray, signed: bool = False, rows: Sequence[str] = (), below: Sequence[str] = ()
+) -> Any:
+    """The figure of `image_rows`."""
     from matplotlib import pyplot
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -15,9 +15,9 @@ from probgen.inference.pieces import Stretch, Stretches, columns_of, draws_befor
 from probgen.inference.snapshot import seconds_of
 from probgen.results.store.state import KernelState, Piece
 
-__all__ = ["Record"]
+__all__ = ["STATISTICS", "Record"]
 
-_STATISTICS: dict[str, type] = {
+STATISTICS: dict[str, type] = {
     "lp": float,
     "energy": float,
     "step_size": float,
@@ -32,15 +32,19 @@ _STATISTICS: dict[str, type] = {
 class Record:
     """What a run has done so far."""
 
-    def __init__(self, plan: Plan, dim: int) -> None:
-        """Nothing, or what was done when `plan.state` was taken."""
+    def __init__(self, plan: Plan, dim: int, more: Mapping[str, type] | None = None) -> None:
+        """Nothing, or what was done when `plan.state` was taken.
+
+        `more` are statistics of a method beside `STATISTICS`.
+        """
         self.plan, self.dim = plan, dim
+        self.kinds = {**STATISTICS, **(more or {})}
         self.state = plan.state
         """Where the latest piece ended."""
         self._before = seconds_of(plan.state) if plan.state else 0.0
         self._rewind()
         self._began = time.perf_counter()
-        self._stretches = Stretches(plan, dim, len(_STATISTICS))
+        self._stretches = Stretches(plan, dim, len(self.kinds))
         self._stretch: Stretch | None = None
         self._rows = {True: 0, False: 0}
         self._seen = plan.seen or Seen()
@@ -86,8 +90,8 @@ class Record:
             # All chains move together: one transition takes as long as that of all of them.
             self._stretches.note(seconds / self._stretches.rounds, stretch.count)
 
-    def write(self, result: Transition, step: float, length: float) -> None:
-        """Note a transition of all chains."""
+    def write(self, result: Transition, step: float, length: float, *more: torch.Tensor) -> None:
+        """Note a transition of all chains, and further statistics (chain,) in their order."""
         plan, stretch = self.plan, self._stretch
         assert stretch is not None
         warm = self.iterations < plan.warmup
@@ -109,7 +113,7 @@ class Record:
         draws[:, row] = result.ensemble.position.numpy(force=True)
         values: tuple[torch.Tensor | float, ...] = (
             result.ensemble.log_density, result.energy, step, result.steps, result.acceptance,
-            result.energy_error, result.diverging, length,
+            result.energy_error, result.diverging, length, *more,
         )  # fmt: skip
         for column, value in enumerate(values):
             numbers = value.numpy(force=True) if isinstance(value, torch.Tensor) else value
@@ -123,7 +127,7 @@ class Record:
         warm = stretch.first < plan.warmup
         first = stretch.first if warm else draws_before(plan, stretch.first)
         draws, stats = stretch.rows
-        columns = columns_of(stats, kinds=_STATISTICS)
+        columns = columns_of(stats, kinds=self.kinds)
         if not warm:
             self._seen.add(draws, columns)
         plan.keep(Piece(first, warm, draws, columns, state))
@@ -154,17 +158,17 @@ class Record:
         """All finished draws that were not handed over, without summary."""
         plan, stretch = self.plan, self._stretch
         if plan.keep is not None or stretch is None:
-            columns = np.empty((plan.chains, 0, len(_STATISTICS)))
+            columns = np.empty((plan.chains, 0, len(self.kinds)))
             return Draws(
-                np.empty((plan.chains, 0, self.dim)), columns_of(columns, kinds=_STATISTICS)
+                np.empty((plan.chains, 0, self.dim)), columns_of(columns, kinds=self.kinds)
             )
         kept = self.kept
         result = Draws(
-            stretch.draws[:, :kept], columns_of(stretch.stats[:, :kept], kinds=_STATISTICS)
+            stretch.draws[:, :kept], columns_of(stretch.stats[:, :kept], kinds=self.kinds)
         )
         if stretch.warmup_draws is not None and stretch.warmup_stats is not None:
             result.warmup_unconstrained = stretch.warmup_draws
-            result.warmup_stats = columns_of(stretch.warmup_stats, kinds=_STATISTICS)
+            result.warmup_stats = columns_of(stretch.warmup_stats, kinds=self.kinds)
         return result
 
     def notes(self, result: Draws, names: list[str]) -> list[str]:

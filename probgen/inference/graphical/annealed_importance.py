@@ -31,14 +31,15 @@ LEAST_ESS = 10.0
 
 _RARE = 30
 SCHEDULES = ("adaptive", *FIXED_SCHEDULES)
-BASES = ("auto", "data", "fields", "uniform")
+BASES = ("auto", "data", "fields", "uniform", "prior", "guide")
 
 
 @dataclass(frozen=True)
 class AnnealedImportance:
     """Annealed importance sampling; `chains` are its particles.
 
-    Serves networks in `infer`, Boltzmann machines in `log_partition` and `log_likelihood`.
+    Serves networks in `infer`, Boltzmann machines in `log_partition` and `log_likelihood`, and
+    programs with latent sites in `log_likelihood`.
 
     Args:
         betas: positions between the independent variables and the network; the error shrinks as
@@ -48,8 +49,9 @@ class AnnealedImportance:
             ever more densely towards the end (Salakhutdinov & Murray 2008).
         base: the independent variables to start from: by each one's own factors ("fields"),
             "uniform", or by the base rates of the data ("data", machines only); "auto" is "data"
-            where there are some, else "fields".
-        sweeps: Gibbs sweeps at each position.
+            where there are some, else "fields". Of programs their "prior", as with "auto", or the
+            "guide".
+        sweeps: Gibbs sweeps at each position; of programs Hamiltonian trajectories.
         reverse: whether to walk back as well, for the estimate from above.
 
     The error bar and the effective number of particles know nothing of a mode that no particle
@@ -94,9 +96,10 @@ class AnnealedImportance:
         """Estimate the evidence and marginals with `plan.chains` particles."""
         if plan.chains < 2:
             raise OptionError("AnnealedImportance needs at least two particles (chains).")
-        if self.base == "data":
+        if self.base in ("data", "prior", "guide"):
             raise OptionError(
-                "AnnealedImportance(base='data') is for Boltzmann machines: networks take "
+                f"AnnealedImportance(base={self.base!r}) is for "
+                f"{'Boltzmann machines' if self.base == 'data' else 'programs'}: networks take "
                 "'fields' or 'uniform'."
             )
         started = time.perf_counter()

@@ -37,7 +37,10 @@ def smoothed(log_ratios: np.ndarray) -> tuple[np.ndarray, float]:
         if kept.max() - log_mean(shifted) < EVEN:
             k = 0.0
         else:
-            log_weights, k = array_stats.psislw(-kept)
+            try:
+                log_weights, k = array_stats.psislw(-kept)
+            except ValueError:  # ratios of states: the largest come up so often that none is rare
+                return weights / weights.sum(), 0.0
             weights[finite] = np.exp(log_weights)
     return weights / weights.sum(), float(k)
 

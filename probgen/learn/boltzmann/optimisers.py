@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
-from probgen.errors import OptionError
 from probgen.learn.boltzmann.descent import Descent
+from probgen.learn.training.optimisers import named_optimiser
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.boltzmann.native.descent import descends
 
@@ -31,20 +30,8 @@ def make_optimiser(
     ]
     if not weight_decay:
         groups = [{"params": weights + others}]
-    if callable(chosen):
-        optimiser = chosen(groups)
-        if not isinstance(optimiser, Optimizer):
-            raise OptionError(f"optimiser={chosen!r} gave {optimiser!r}, not a torch optimiser.")
-        return optimiser
-    known: dict[str, Any] = {
-        name.lower(): value
-        for name, value in vars(torch.optim).items()
-        if isinstance(value, type) and issubclass(value, Optimizer) and value is not Optimizer
-    }
-    if str(chosen).lower() not in known:
-        raise OptionError(f"optimiser={chosen!r} must be one of {', '.join(sorted(known))}.")
-    if str(chosen).lower() == "sgd":
+    if str(chosen).lower() == "sgd" and not callable(chosen):
         if all(descends(parameter) for parameter in weights + others):
             return Descent(groups, momentum)
-        return torch.optim.SGD(groups, lr=1.0, momentum=momentum, fused=True)
-    return known[str(chosen).lower()](groups)
+        return named_optimiser(groups, "sgd", fused=True, lr=1.0, momentum=momentum)
+    return named_optimiser(groups, chosen)

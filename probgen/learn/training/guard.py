@@ -14,10 +14,14 @@ from probgen.learn.training.loop import Loop
 from probgen.learn.training.metrics import MetricsOfSteps
 from probgen.learn.training.protocol import Learner
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "NotFinite"]
 
 _SNAPSHOT = 5.0  # seconds between copies of weights that are known to be good
 _IMPOSSIBLE = "Expected parameter"  # what the validation of distributions says
+
+
+class NotFinite(RuntimeError):
+    """What a learner raises that knows of a loss more than that it is not finite."""
 
 
 class Guard:
@@ -53,6 +57,8 @@ class Guard:
         """Raise `TrainingError` where a step failed because the training had diverged."""
         if isinstance(error, ProbgenError):
             return
+        if isinstance(error, NotFinite):
+            self._diverged(f"{error}, at step {self.loop.clock + 1}")
         if self.loop.world == 1:  # else the other processes would have to look, too
             self.check()
         if _IMPOSSIBLE in str(error):

@@ -58,6 +58,7 @@ class Loop:
         self.place = place
         self.rank, self.world, self.device = place.rank, place.world, place.device
         self._share = 1.0
+        self.rows: Tensor | None = None  # numbers of the minibatch's rows in the training data
         self.averages: dict[str, AveragedModel] = {}
         self._players = dict(players)
         self._clip = clip
@@ -123,13 +124,14 @@ class Loop:
         if self._clip is not None:
             self._clip(self._parameters[player])
         chosen.optimiser.step()
-        chosen.optimiser.zero_grad(set_to_none=True)
+        for parameter in self._parameters[player]:  # less than half the time of `zero_grad`
+            parameter.grad = None
         if player in self.averages:
             self.averages[player].update_parameters(chosen.module)
 
-    def begin_step(self, share: float) -> None:
-        """Note this process's rows relative to an equal share of the global batch."""
-        self._share = share
+    def begin_step(self, share: float, rows: Tensor | None = None) -> None:
+        """Note this process's rows relative to an equal share of the global batch, and which."""
+        self._share, self.rows = share, rows
 
     def end_step(self) -> None:
         """Count the step; buffers, such as running means, become those of process 0."""

@@ -24,7 +24,7 @@ def outcome(training: Training, method: Any) -> ProgramFit:
     latest = {
         f"last_{name}": float(values[-1]) for name, values in training.steps.arrays()[1].items()
     }
-    notes = []
+    notes = list(getattr(training.learner, "notes", ()))
     if training.stopped == "interrupted":
         notes.append(f"Interrupted after {loop.clock} of {loop.total} steps.")
     if training.stopping is not None and training.stopped == "patience":
@@ -41,6 +41,7 @@ def outcome(training: Training, method: Any) -> ProgramFit:
         "interrupted": training.stopped == "interrupted",
         **latest,
         **{f"last_{n}": v[-1] for n, v in training.epochs.rows.items() if n != "seconds"},
+        **getattr(training.learner, "summary", {}),
         "notes": notes,
     }
     attrs = run_attributes(type(training.model).__name__, method, options.seed, _PACKAGES)
@@ -52,7 +53,8 @@ def outcome(training: Training, method: Any) -> ProgramFit:
     tree = history_tree(
         training.steps, training.epochs, training.learner, loop, {**attrs, **chosen, **summary}
     )
-    return ProgramFit(training.model, tree, _averaged(training), summary)
+    parts = getattr(training.learner, "parts", {})
+    return ProgramFit(training.model, tree, _averaged(training), summary, dict(parts))
 
 
 def _averaged(training: Training) -> nn.Module | None:

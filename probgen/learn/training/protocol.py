@@ -52,7 +52,9 @@ class Learner(Protocol):
     "-" before its name where higher is ("loss" if there is one, else the first); `units`, the
     unit of a metric by name; `describe`, what a metric is, by name; `monitors`, the same for
     metrics that only watch the training and measure nothing else; `rows`, how many rows its
-    products have where they are more than those of a batch, such as the number of its chains.
+    products have where they are more than those of a batch, such as the number of its chains;
+    `summary` and `notes`, what it chose, for the summary of the fit; `parts`, modules that it
+    trained beside the model, by name.
     """
 
     players: dict[str, Player]

@@ -99,8 +99,8 @@ class Training:
         alone, autocast, every = loop.world == 1, loop.autocast, self.options.checkpoint_steps
         number, position = divmod(loop.clock, loader.steps)
         check = self._check_rows if loader.rows.lazy and not number else None
-        for batch, share, _ in loader.epoch(number, position, check):
-            loop.begin_step(share)
+        for batch, share, rows in loader.epoch(number, position, check):
+            loop.begin_step(share, rows)
             with autocast():
                 add(step(batch, loop))
             loop.end_step()

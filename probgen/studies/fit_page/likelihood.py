@@ -10,10 +10,10 @@ from probgen.diagnose.report.table import Cell, Line, Table, number_cell
 from probgen.diagnose.report.training import Captioned, Card, Section
 from probgen.errors import DataError, ModelError, SamplingError, TooLargeError
 from probgen.inference.boltzmann.likelihood.base import base_biases
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood
 from probgen.inference.boltzmann.likelihood.result import LogLikelihood
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
 from probgen.inference.graphical.exact import Exact
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.nets.boltzmann.layers import Layered
 from probgen.nets.boltzmann.listing import smaller_side
 from probgen.nets.boltzmann.machine import BoltzmannMachine

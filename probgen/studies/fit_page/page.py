@@ -1,4 +1,4 @@
-"""The page of a fit: sections of a machine computed, and everything put together."""
+"""The page of a fit: sections of its model computed, and everything put together."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from probgen.nets.boltzmann.values import read_values
 from probgen.studies.fit_page.cases import Cases, Values, cases_of
 from probgen.studies.fit_page.filters import filters_section
 from probgen.studies.fit_page.inpainting import inpainting_section
+from probgen.studies.fit_page.latents import latent_sections
 from probgen.studies.fit_page.likelihood import likelihood_section
 from probgen.studies.fit_page.match import match_section
 from probgen.studies.fit_page.samples import samples_section
+from probgen.studies.latents.sites import has_latents
 
 __all__ = ["page_of_fit"]
 
@@ -39,6 +41,9 @@ def page_of_fit(
         tree["observed_data"] = xr.DataTree(_dataset(cases))
     if machine:
         cards, sections = _of_machine(fitted, cases)
+    elif has_latents(fitted.model):
+        seed = int(fitted.tree.attrs.get("seed", 0))
+        cards, sections = latent_sections(fitted.model, cases, seed)
     attrs = fitted.tree.attrs
     name, method = (str(attrs.get(key, "")) for key in ("model", "method_settings"))
     heading = title or f"{name or type(fitted.model).__name__} trained by {method.split('(')[0]}"

@@ -12,6 +12,8 @@ import torch
 import xarray as xr
 
 from probgen.declare.data import as_tensors, check_names
+from probgen.declare.environment import double_precision, isolated, tracing
+from probgen.declare.placing import PlacePrior
 from probgen.declare.program import Program
 from probgen.errors import OptionError
 from probgen.inference.infer_program import ProgramOptions, infer_program
@@ -57,6 +59,20 @@ class ProgramStudy:
         check_names(model, data)
         return Program(model, data)
 
+    @cached_property
+    def _arguments(self) -> dict[str, str]:
+        """Arguments that observed sites take as they are, by site."""
+        with tracing(), double_precision(), isolated(0), torch.no_grad():
+            trace = self.forward.trace_with(PlacePrior())
+        found = {}
+        for site in self.observed:
+            value = trace.nodes[site]["value"]
+            for name, given in self.forward.data.items():
+                alike = isinstance(given, torch.Tensor) and given.shape == value.shape
+                if alike and (name == site or given.data_ptr() == value.data_ptr()):
+                    found[site] = name
+        return found
+
     def case(self, index: int) -> Case:
         """Draw the truth and its data, and evaluate every quantity at the truth."""
         latent = None
@@ -64,6 +80,9 @@ class ProgramStudy:
             latent = {n: torch.from_numpy(np.array(v[index])) for n, v in self.truths.items()}
         drawn = draw_joint(self.forward, self.observed, seeds_of(self.seed, index, 1)[0], latent)
         model = with_data(self.model, drawn.observed, beside=self.truths is not None)
+        if self.truths is None:  # a guide is a function of the data, and sees those drawn
+            shown = {n: drawn.observed[s] for s, n in self._arguments.items()}
+            model.shown_data = shown  # type: ignore[attr-defined]
         density, _ = density_of(model, self.data)
         sites = [site.name for site in density.program.of_kind("latent")]
         missing = [name for name in sites if name not in drawn.latent]

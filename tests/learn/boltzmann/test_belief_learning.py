@@ -10,7 +10,7 @@ import torch
 
 import probgen as pg
 from probgen.errors import ModelError, OptionError
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.learn.boltzmann.fine_tune import FineTune
 from probgen.learn.boltzmann.greedy import GreedyLayers, GreedyLearner, turn_over
 from probgen.learn.boltzmann.methods import CD, PCD, ExactGradient

@@ -8,8 +8,8 @@ import torch
 import probgen as pg
 from probgen import models
 from probgen.errors import ModelError
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood
 from probgen.inference.boltzmann.likelihood.exact import exact_log_partition, log_sum_hidden
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.learn.boltzmann import learner as learning
 from probgen.learn.boltzmann.gradient import energy_gradient
 from probgen.learn.boltzmann.learner import BoltzmannLearner

@@ -5,7 +5,7 @@ import torch
 
 import probgen as pg
 from probgen.errors import ModelError, OptionError
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.learn.boltzmann import pretrain
 from probgen.learn.boltzmann.doubled import compose, doubled_machines, tie
 from probgen.learn.boltzmann.gradient import energy_gradient

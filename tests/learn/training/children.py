@@ -114,8 +114,8 @@ def train_together(folder: Path, rank: int) -> None:
     kept("game", pg.fit(Gaussian(1), Game(), data=X[:, :1], **game))
 
 
-def two_processes(folder: Path) -> None:
-    """Fork two, with the variables that torchrun sets."""
+def two_processes(folder: Path, train: Callable[[Path, int], None] = train_together) -> None:
+    """Fork two, with the variables that torchrun sets; each trains as it is told."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -131,7 +131,7 @@ def two_processes(folder: Path) -> None:
     def ranked(rank: int) -> Callable[[], None]:
         def work() -> None:
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
-            train_together(folder, rank)
+            train(folder, rank)
 
         return work
 

@@ -20,6 +20,11 @@ _UNIFORM_SHARE = 0.01
 
 def named_base(base: str, visible: Tensor | None) -> str:
     """Which base is meant: "auto" is "data" where there are some, else "fields"."""
+    if base in ("prior", "guide"):
+        raise OptionError(
+            f"AnnealedImportance(base={base!r}) is for programs with latent sites: Boltzmann "
+            "machines take 'data', 'fields' or 'uniform'."
+        )
     if base == "data" and visible is None:
         raise OptionError(
             "AnnealedImportance(base='data') needs data: log_partition(machine, method, data=x)."

@@ -1,4 +1,4 @@
-"""`log_partition` and `log_likelihood`: what users call."""
+"""`log_partition`, and `log_likelihood` of Boltzmann machines: what users call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from probgen.nets.boltzmann.layers import Layered
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.boltzmann.values import read_values
 
-__all__ = ["log_likelihood", "log_partition"]
+__all__ = ["log_partition", "machine_log_likelihood"]
 
 
 def log_partition(
@@ -65,7 +65,7 @@ def log_partition(
     return partition(machine, method, visible, chains, seed).log_z
 
 
-def log_likelihood(
+def machine_log_likelihood(
     machine: Layered,
     data: Any,
     method: Exact | AnnealedImportance | None = None,

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from probgen.inference.of_cases import OfCases
+
 __all__ = ["Conservative", "LogLikelihood", "LogPartition"]
 
 
@@ -62,7 +64,7 @@ class LogPartition:
 
 
 @dataclass(frozen=True, eq=False)
-class Conservative:
+class Conservative(OfCases):
     """Mean log-likelihood of some cases by walks back from them: RAISE, nats per case.
 
     On average below the log-likelihood of what the walk forward draws from, which is nearly the
@@ -77,23 +79,13 @@ class Conservative:
     estimate: float
 
     @property
-    def mean(self) -> float:
-        """Nats per case."""
-        return float(self.cases.mean())
-
-    @property
     def gap(self) -> float:
         """How far it is below the estimate for the same cases, nats per case."""
         return self.estimate - self.mean
 
-    @property
-    def spread(self) -> float:
-        """Standard error of the mean over cases."""
-        return _standard_error(self.cases)
-
 
 @dataclass(frozen=True, eq=False)
-class LogLikelihood:
+class LogLikelihood(OfCases):
     """Mean log-likelihood of data under a machine, nats per case.
 
     cases: log-likelihood of every case, (cases,).
@@ -112,19 +104,9 @@ class LogLikelihood:
     variational: np.ndarray | None = None
 
     @property
-    def mean(self) -> float:
-        """Nats per case."""
-        return float(self.cases.mean())
-
-    @property
     def error(self) -> float:
         """Standard error of the estimate for these cases: that of log Z."""
         return self.log_z.error
-
-    @property
-    def spread(self) -> float:
-        """Standard error of the mean over cases, were they a sample of all."""
-        return _standard_error(self.cases)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -163,7 +145,3 @@ class LogLikelihood:
         if self.variational is not None and not np.array_equal(self.variational, self.cases):
             lines.append(f"  variational     {self.variational.mean():.3f} nats per case, below")
         return "\n".join([*lines, *self.log_z.lines()])
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.inf

@@ -11,10 +11,11 @@ from probgen.inference.boltzmann.likelihood import choose
 from probgen.inference.boltzmann.likelihood import path as path_module
 from probgen.inference.boltzmann.likelihood import walk as walk_module
 from probgen.inference.boltzmann.likelihood.base import base_biases
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood, log_partition
+from probgen.inference.boltzmann.likelihood.estimate import log_partition
 from probgen.inference.boltzmann.likelihood.exact import exact_log_partition
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
 from probgen.inference.graphical.exact import Exact
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.nets.boltzmann.block import sweep
 from probgen.nets.boltzmann.listing import states_of
 from probgen.nets.stream import Stream

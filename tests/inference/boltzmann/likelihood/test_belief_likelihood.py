@@ -8,9 +8,10 @@ import torch
 
 from probgen.errors import ModelError, OptionError
 from probgen.inference.boltzmann.likelihood import belief as belief_module
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood, log_partition
+from probgen.inference.boltzmann.likelihood.estimate import log_partition
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
 from probgen.inference.graphical.exact import Exact
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.learn.boltzmann.greedy import turn_over
 from probgen.models.dbn import DBN
 from tests.inference.boltzmann.likelihood.machines import all_states, randomised, restricted

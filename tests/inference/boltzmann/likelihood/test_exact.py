@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from probgen.errors import TooLargeError
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood, log_partition
+from probgen.inference.boltzmann.likelihood.estimate import log_partition
 from probgen.inference.boltzmann.likelihood.exact import log_sum_hidden
 from probgen.inference.boltzmann.likelihood.mean_field import mean_field_bound
 from probgen.inference.graphical.exact import Exact
+from probgen.inference.log_likelihood import log_likelihood
 from probgen.nets.boltzmann import listing, sums
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.boltzmann.units import Units

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from probgen.errors import SamplingError
-from probgen.inference.boltzmann.likelihood.estimate import log_likelihood, log_partition
+from probgen.inference.boltzmann.likelihood.estimate import log_partition
 from probgen.inference.graphical.annealed_importance import AnnealedImportance
+from probgen.inference.log_likelihood import log_likelihood
 from tests.benchmarks.boltzmann_ais import published_machine
 from tests.reference_data import reference_data
 

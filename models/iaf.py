@@ -1,0 +1,28 @@
+"""Inverse autoregressive flow: draws in one pass, densities one by one.
+
+Source: Kingma, Salimans, Jozefowicz, Chen, Sutskever and Welling (2016), "Improved variational
+inference with inverse autoregressive flow", NeurIPS.
+Data: 2000 points on two moons, those of `nsf`.
+"""
+
+from __future__ import annotations
+
+from probgen.learn.networks.maximum_likelihood import MaximumLikelihood
+from probgen.models.nsf import data as moons
+from probgen.nets.flows.model import FlowModel
+
+method = MaximumLikelihood(learning_rate=1e-3)
+data = moons
+
+
+class IAF(FlowModel):
+    """Rows x of `features` numbers, given a `context` c if there is one."""
+
+    def __init__(
+        self,
+        features: int = 2,
+        context: int = 0,
+        transforms: int = 4,
+        hidden: tuple[int, ...] = (64, 64),
+    ) -> None:
+        super().__init__("iaf", features, context=context, transforms=transforms, hidden=hidden)

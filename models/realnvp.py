@@ -1,0 +1,30 @@
+"""RealNVP: affine couplings, fast both ways.
+
+Source: Dinh, Sohl-Dickstein and Bengio (2016), "Density estimation using Real NVP",
+arXiv:1605.08803.
+Data: 2000 points on two moons, those of `nsf`.
+"""
+
+from __future__ import annotations
+
+from probgen.learn.networks.maximum_likelihood import MaximumLikelihood
+from probgen.models.nsf import data as moons
+from probgen.nets.flows.model import FlowModel
+
+method = MaximumLikelihood(learning_rate=1e-3)
+data = moons
+
+
+class RealNVP(FlowModel):
+    """Rows x of `features` numbers, given a `context` c if there is one."""
+
+    def __init__(
+        self,
+        features: int = 2,
+        context: int = 0,
+        transforms: int = 6,
+        hidden: tuple[int, ...] = (64, 64),
+    ) -> None:
+        super().__init__(
+            "realnvp", features, context=context, transforms=transforms, hidden=hidden
+        )

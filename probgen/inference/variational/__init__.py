@@ -1,0 +1,1 @@
+"""Variational inference: guides fitted to a density, judged by importance ratios."""

@@ -1,0 +1,1 @@
+"""Likelihoods of programs with latent sites: by weighted draws of a guide, and by annealing."""

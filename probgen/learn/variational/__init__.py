@@ -1,0 +1,1 @@
+"""Variational learning: programs and their guides, trained together on one loop."""

@@ -1,0 +1,1 @@
+"""Pictures of programs with latents that a network decodes: draws, reconstructions, traversals."""

@@ -1,0 +1,20 @@
+"""Multilayer perceptrons."""
+
+import torch
+from torch import nn
+
+from probgen.nets.dense import mlp
+
+
+def test_layers_have_the_widths_asked_for():
+    widths = [(layer.in_features, layer.out_features) for layer in mlp(3, 2, (5, 4))[::2]]
+    assert widths == [(3, 5), (5, 4), (4, 2)]
+
+
+def test_the_end_is_linear_and_so_is_a_network_without_hidden_layers():
+    assert isinstance(mlp(3, 2, (5,), nn.ReLU)[-1], nn.Linear)
+    network = mlp(3, 2, ())
+    x, y = torch.randn(2, 4, 3)
+    torch.testing.assert_close(network(x + y), network(x) + network(y) - network(0 * x))
+    bent = mlp(3, 2, (5,))
+    assert (bent(x + y) - bent(x) - bent(y) + bent(0 * x)).abs().max() > 1e-3
