@@ -45,8 +45,9 @@ class Cases:
             )
         if not callable(getattr(model, "guide", None)):
             raise ModelError(
-                f"{type(model).__name__} has latent sites and no `guide` to draw them from: give "
-                "it one (a method or submodule named guide, with the arguments of forward)."
+                f"{type(model).__name__} is no Boltzmann machine, has no `log_prob`, and as a "
+                "program with latent sites it has no `guide` to draw them from: give it one (a "
+                "method or submodule named guide, with the arguments of forward)."
             )
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         first = next(self.model.parameters(), torch.zeros(()))
