@@ -94,9 +94,9 @@ class ProgressDisplay:
 
 
 def _rows(progress: RunProgress) -> list[Row]:
-    """A row for every chain, or one for all when they are many."""
+    """A row for every chain, or one for all when they are many, or where there are none."""
     chains = len(progress.iterations)
-    if chains > _MOST_BARS:
+    if chains > _MOST_BARS or _doing(progress):
         return _summed(progress)
     steps = progress.step_sizes
     rows = []
@@ -113,10 +113,18 @@ def _rows(progress: RunProgress) -> list[Row]:
 def _summed(progress: RunProgress) -> list[Row]:
     warm = min(progress.iterations, default=0) < progress.warmup
     chains = len(progress.iterations)
+    if doing := _doing(progress):
+        detail = f"{doing}, {short_count(sum(progress.gradients))} gradients"
+        return [("", min(progress.iterations, default=0), progress.total, detail)]
     detail = _detail(warm, sum(progress.divergences), sum(progress.gradients))
     known = [step for step in progress.step_sizes if step > 0]
     detail += f", step {median(known):.2g}" if known else ""
     return [(f"{chains} chains", sum(progress.iterations), progress.total * chains, detail)]
+
+
+def _doing(progress: RunProgress) -> str:
+    """What a method that has no chains tells of itself."""
+    return getattr(progress, "doing", "")
 
 
 def _detail(warm: bool, divergences: int, gradients: int) -> str:

@@ -31,6 +31,16 @@ def test_a_log_gets_a_line_every_few_seconds(clock, capsys):
     assert lines[0] == f"NUTS model: {said} [5 s]"
 
 
+def test_a_method_without_chains_tells_what_it_does(clock, capsys, monkeypatch):
+    fitting = Progress((50, 50), 200, 200, (0, 0), (400, 400), doing="ELBO -31.5")
+    with ProgressDisplay("SVI model") as display:
+        clock.seconds = 6.0
+        display.show(fitting)
+    assert capsys.readouterr().err == "SVI model: 25%, ELBO -31.5, 800 gradients [6 s]\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert progress._rows(fitting) == [("", 50, 200, "ELBO -31.5, 800 gradients")]
+
+
 def test_short_and_unwanted_runs_show_nothing(clock, capsys):
     with ProgressDisplay("quick") as display:
         clock.seconds = 0.4

@@ -68,6 +68,8 @@ class Progress:
     """Gradient evaluations so far."""
     step_sizes: tuple[float, ...] = ()
     """Step sizes once warm-up has found them (0 before), from methods that have one."""
+    doing: str = ""
+    """What a method without chains of its own does, told in place of them."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ __all__ = ["run_flat"]
 
 _SECONDS, _KEEP_SECONDS = 0.2, 1.0
 """Between looks at the progress, and between states that are kept in a store."""
+_LATELY = 100
+"""Steps of which the ELBO is told."""
 
 
 def run_flat(method: SVI, density: DensityLike, plan: Plan) -> Draws:
@@ -107,10 +109,11 @@ class _Watch:
         if self.plan.progress is None or now < self.due:
             return
         self.due = now + _SECONDS
-        chains, steps = self.plan.chains, fitting.method.steps
+        chains, steps, done = self.plan.chains, fitting.method.steps, fitting.step_number
+        lately = np.median(fitting.losses[max(done - _LATELY, 0) : done])
         self.plan.progress(
             Progress(
-                (fitting.step_number,) * chains, steps, steps, (0,) * chains,
-                (fitting.evaluations // chains,) * chains,
+                (done,) * chains, steps, steps, (0,) * chains,
+                (fitting.evaluations // chains,) * chains, doing=f"ELBO {-lately:.6g}",
             )
         )  # fmt: skip

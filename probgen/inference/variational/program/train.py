@@ -84,8 +84,9 @@ def train(
                 turn = max(done + _STRETCH, 3 * done // 2)
             if plan.progress is not None and time.monotonic() > due:
                 due = time.monotonic() + _SECONDS
-                each = (done,) * plan.chains
-                plan.progress(Progress(each, method.steps, method.steps, (0,) * plan.chains, each))
+                each, none, steps = (done,) * plan.chains, (0,) * plan.chains, method.steps
+                doing = f"objective {-np.median(losses[max(done - 100, 0) : done]):.6g}"
+                plan.progress(Progress(each, steps, steps, none, each, doing=doing))
     except KeyboardInterrupt:
         interrupted = True
     average.put_in()
