@@ -35,6 +35,7 @@ class DequantisedFlow(FlowModel):
         kind, features: see `FlowModel`.
         levels: values are 0 ... levels - 1; None for counts without a bound.
         noise: "uniform" or "variational".
+        seed: of the first weights.
         settings: of `FlowModel`.
 
     """
@@ -49,6 +50,7 @@ class DequantisedFlow(FlowModel):
         levels: int | None = 256,
         *,
         noise: str = "uniform",
+        seed: int = 0,
         **settings: Any,
     ) -> None:
         if noise not in _NOISE:
@@ -56,11 +58,13 @@ class DequantisedFlow(FlowModel):
         if levels is not None and (not isinstance(levels, int) or levels < 2):
             raise OptionError(f"levels={levels!r}: must be an integer of at least 2, or None.")
         bounded = () if levels is None else (Logit(0.0, float(levels)),)
-        super().__init__(kind, features, before=bounded, **settings)
+        super().__init__(kind, features, before=bounded, seed=seed, **settings)
         self.levels = levels
         self.noise = None
         if noise == "variational":
-            self.noise = build_flow("realnvp", features, context=features, identity=True)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed + 1)
+                self.noise = build_flow("realnvp", features, context=features, identity=True)
 
     @property
     def support(self) -> Any:

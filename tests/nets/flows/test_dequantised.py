@@ -56,9 +56,9 @@ def test_learned_noise_estimates_the_same_probabilities():
         torch.manual_seed(0)
         for parameter in flow.noise.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-        learned = flow.log_prob(cells(), draws=6000)
+        learned = flow.log_prob(cells(), draws=20_000)
         noise, flow.noise = flow.noise, None
-        uniform = flow.log_prob(cells(), draws=6000)
+        uniform = flow.log_prob(cells(), draws=20_000)
         flow.noise = noise
         torch.testing.assert_close(learned, uniform, atol=0.05, rtol=0)
         u, log_q = flow._noise(cells(), 4000)
@@ -66,6 +66,16 @@ def test_learned_noise_estimates_the_same_probabilities():
     whole = log_q.exp().reciprocal().mean()  # the volume of [0, 1]^2, if it is a density there
     assert float(whole) == pytest.approx(1.0, abs=0.05)
     assert log_q.mean() > 0.02  # and not the uniform one
+
+
+def test_first_weights_follow_from_the_seed():
+    def weights(seed):
+        torch.rand(1)  # whatever happened before
+        flow = DequantisedFlow("maf", 2, levels=3, noise="variational", seed=seed)
+        return torch.cat([p.detach().flatten() for p in flow.parameters()])
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
 
 
 def test_learned_noise_learns():
