@@ -9,10 +9,11 @@ Data: 2000 points on two moons, those of `nsf`.
 from __future__ import annotations
 
 from probgen.learn.networks.maximum_likelihood import MaximumLikelihood
+from probgen.learn.training.schedules import Cosine
 from probgen.models.nsf import data as moons
 from probgen.nets.flows.model import FlowModel
 
-method = MaximumLikelihood(learning_rate=1e-3)
+method = MaximumLikelihood(learning_rate=Cosine(5e-3))
 data = moons
 
 
