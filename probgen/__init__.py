@@ -17,8 +17,18 @@ _ERRORS = "probgen.errors"
 _LEARN = "probgen.learn.networks"
 _OBJECTIVES = "probgen.learn.variational.objectives"
 _FLOWS = "probgen.nets.flows"
+_ADVERSARIAL = "probgen.learn.adversarial"
 
 _WHERE = {
+    "Implicit": "probgen.declare.implicit",
+    "Adversarial": f"{_ADVERSARIAL}.method",
+    "Alternate": f"{_ADVERSARIAL}.alternation",
+    "Code": f"{_ADVERSARIAL}.codes",
+    "augmentations": _ADVERSARIAL,
+    "games": _ADVERSARIAL,
+    "penalties": _ADVERSARIAL,
+    "RejectionABC": "probgen.inference.likelihood_free.rejection",
+    "SMCABC": "probgen.inference.likelihood_free.smc",
     "HMC": "probgen.inference.hmc",
     "FlowMetropolis": "probgen.inference.flow_assisted.flow_metropolis",
     "NeuTra": "probgen.inference.flow_assisted.neutra",
@@ -105,6 +115,7 @@ _WHERE = {
     "fit": "probgen.inference.fit",
     "load_fit": "probgen.learn.program_fit",
     "schedules": "probgen.learn.training",
+    "Watch": "probgen.learn.training.watch",
     "ClipNorm": "probgen.learn.training.clipping",
     "ClipValue": "probgen.learn.training.clipping",
     "TrainingError": _ERRORS,
@@ -114,6 +125,7 @@ _WHERE = {
     "load_model": "probgen.declare.modelfile",
     "load_network": "probgen.declare.networks.load",
     "marginals": "probgen.results.network_tree",
+    "metrics": "probgen.studies.quality",
     "mixing_time": "probgen.inference.markov.chains",
     "block_means": "probgen.nets.measured",
     "measured": "probgen.nets.measured",

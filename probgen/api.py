@@ -72,7 +72,7 @@ def describe(model: Any, data: Mapping[Any, Any] | None = None) -> Program | Net
         return model
     from probgen.declare.program import read_program
 
-    return read_program(model, data)
+    return read_program(model, data, scored=False)
 
 
 def graph(model: Any, data: Mapping[Any, Any] | None = None) -> nx.Graph:

@@ -20,7 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _seeded_module() -> None:
+    """Generators begin alike, and parameters of other modules are not in Pyro's store."""
+    import pyro
+
     _seed()
+    pyro.clear_param_store()
 
 
 @pytest.fixture(autouse=True)

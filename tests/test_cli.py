@@ -319,6 +319,15 @@ def test_values_from_text():
     assert split_pair("a = b=c", "--set") == ("a", "b=c")
 
 
+def test_options_may_be_what_a_file_defines(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("def guide(y):\n    return 41 + y\n")
+    assert chosen_method(None, "svi", [f"guide={file}:guide"]).guide(1) == 42
+    for text, words in ((f"{file}:other", "defines no 'other'"), ("no.py:guide", "no such file")):
+        with pytest.raises(OptionError, match=words):
+            chosen_method(None, "svi", [f"guide={text}"])
+
+
 @pytest.mark.parametrize(
     ("support", "words"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import probgen as pg
@@ -104,7 +106,7 @@ def test_a_stored_training_gets_more_epochs_and_a_page(model, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--method", "guess"], "the methods are cd, pcd"),
+        (["--method", "guess"], "the methods are svi, adversarial"),
         (["--set", "momentum=0.5"], "LikelihoodMethod has no such option"),
         (["--epochs", "0"], "epochs=0: must be an integer of at least 1"),
         (["--save", "weights.txt"], "must end in .safetensors"),
@@ -165,3 +167,43 @@ def test_a_page_of_a_network_is_refused_before_anything_is_learned(tmp_path):
     code, said = cli("fit", "asia", "-o", tmp_path / "asia.html")
     assert code == 1
     assert "--output: the page is of programs" in said
+
+
+def test_a_training_is_watched_on_demand(model, tmp_path):
+    store, saved = tmp_path / "run", tmp_path / "toy.safetensors"
+    given = ("--epochs", 4, "--store", store, "--save", saved, "--watch-every", 2)
+    code, said = cli("fit", model, *given, "--watch-samples", 8)
+    assert code == 0, said
+    assert "watched_spread" in said
+    assert len(list(store.glob("watched-*-x.png"))) == 2
+    fit = pg.load_fit(saved, pg.load_model(str(model)).program)
+    assert fit.tree["watched"]["x"].shape == (2, 8, 2)
+    code, said = cli("fit", model, "--no-watch", "--watch-every", 2)
+    assert code == 1
+    assert "--no-watch: leave" in said
+
+
+def test_a_small_set_is_named_and_takes_the_shape_of_the_model():
+    code, said = cli("fit", "dcgan", "--data", "digits", "--epochs", 1, "--quiet")
+    assert code == 0, said
+    assert "19 steps" in said  # 1200 digits, 64 at a time
+    code, said = cli("fit", "vae", "--data", "ring", "--epochs", 1)
+    assert code == 1
+    assert "2 entries" in said
+    assert "takes 64" in said
+    code, said = cli("fit", "gan", "--data", "rings", "--epochs", 1)
+    assert code == 1
+    assert "neither a file nor a data set" in said
+
+
+def test_weights_of_a_model_by_name_come_from_the_seed(tmp_path):
+    def weights(name, seed):
+        saved = tmp_path / f"{name}.safetensors"
+        code, said = cli("fit", "vae", "--epochs", 1, "--save", saved, "-q", *seed)
+        assert code == 0, said
+        return {n: v for n, v in load_file(saved).items() if n.startswith("model/")}
+
+    once, again = (weights(name, ["--seed", 3]) for name in ("once", "again"))
+    other = weights("other", ["--seed", 4])
+    assert all(torch.equal(again[name], value) for name, value in once.items())
+    assert any(not torch.equal(other[name], value) for name, value in once.items())

@@ -13,7 +13,10 @@ def package_of(file):
 
 def test_every_package_is_listed():
     found = {package_of(file) for file in (ROOT / "probgen").rglob("__init__.py")}
-    assert found | {"probgen.models"} == set(SETTINGS["packages"])
+    zoo = {package_of(file): file.parent for file in (ROOT / "models").rglob("__init__.py")}
+    zoo = {f"probgen.{package}": str(home.relative_to(ROOT)) for package, home in zoo.items()}
+    assert zoo == SETTINGS["package-dir"]
+    assert found | set(zoo) == set(SETTINGS["packages"])
 
 
 def test_files_that_are_not_python_are_listed():

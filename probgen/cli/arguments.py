@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import json
 import os
+import runpy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ METHODS = {
     "flow-metropolis": "FlowMetropolis",
     "tempered-smc": "TemperedSMC",
     "svi": "SVI",
+    "rejection-abc": "RejectionABC",
+    "smc-abc": "SMCABC",
     "exact": "Exact",
     "gibbs": "Gibbs",
     "parallel-tempering": "ParallelTempering",
@@ -57,6 +60,25 @@ def value_of(text: str) -> Any:
         except (ValueError, SyntaxError):
             continue
     return text
+
+
+def option_of(text: str) -> Any:
+    """A value as `value_of` reads it; for file.py:name what that file defines by the name."""
+    path, _, name = text.rpartition(":")
+    return defined_in(path, name) if path.endswith(".py") else value_of(text)
+
+
+def defined_in(path: str, name: str) -> Any:
+    """What a Python file defines by a name, such as a method or a guide; the file is run.
+
+    Raises `OptionError` where there is no such file or name.
+    """
+    if not Path(path).expanduser().is_file():
+        raise OptionError(f"{path}: there is no such file.")
+    found = runpy.run_path(str(Path(path).expanduser()))
+    if name not in found:
+        raise OptionError(f"{path} defines no {name!r}.")
+    return found[name]
 
 
 def given_data(model: Any, items: Iterable[str] | None) -> dict[Any, Any]:
@@ -168,7 +190,7 @@ def chosen_method(
                 f"--method-option {option}: {type(method).__name__} has no such option. "
                 f"It has {', '.join(known)}."
             )
-    return dataclasses.replace(method, **{key: value_of(text) for key, text in options.items()})
+    return dataclasses.replace(method, **{key: option_of(text) for key, text in options.items()})
 
 
 def writable(path: str | None, option: str, endings: tuple[str, ...]) -> Path | None:

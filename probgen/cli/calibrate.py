@@ -1,11 +1,10 @@
 """`probgen calibrate` and `probgen conform`: is a method right, on a model and in general?"""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from probgen.cli.arguments import chosen_method, given_data, writable
+from probgen.cli.arguments import chosen_method, defined_in, given_data, writable
 from probgen.cli.options import (
     OUTPUT,
     Chains,
@@ -22,7 +21,6 @@ from probgen.cli.options import (
     Warmup,
 )
 from probgen.cli.terminal import NOT_TRUSTWORTHY, console, reported
-from probgen.errors import OptionError
 
 PICTURE_ENDINGS = (".png", ".pdf", ".svg", ".jpg", ".webp")
 TREE_ENDINGS = (".nc",)
@@ -141,11 +139,5 @@ def method_named(text: str, pairs: list[str] | None) -> Any:
     path, _, name = text.rpartition(":")
     if not path.endswith(".py"):
         return chosen_method(None, text, pairs or ())
-    import runpy
-
-    if not Path(path).is_file():
-        raise OptionError(f"{path}: there is no such file.")
-    found = runpy.run_path(path).get(name)
-    if found is None:
-        raise OptionError(f"{path} defines no {name!r}.")
+    found = defined_in(path, name)
     return chosen_method(found() if isinstance(found, type) else found, None, pairs or ())

@@ -26,6 +26,9 @@ from probgen.cli.fitoptions import (
     TrainingStorePath,
     TrainingThreads,
     Validation,
+    Watched,
+    WatchEvery,
+    WatchSamples,
 )
 from probgen.cli.fitreport import paged, told
 from probgen.cli.options import Overwrite, Quiet, Traceback
@@ -51,6 +54,9 @@ def fit(
     devices: Devices = None,
     threads: TrainingThreads = None,
     precision: TrainingPrecision = None,
+    watch: Watched = None,
+    watch_every: WatchEvery = None,
+    watch_samples: WatchSamples = None,
     seed: TrainingSeed = None,
     store: TrainingStorePath = None,
     overwrite: Overwrite = False,
@@ -60,16 +66,21 @@ def fit(
     traceback: Traceback = False,
 ) -> None:
     """Learn MODEL from data; print how it went, and save it."""
+    import torch
+
     import probgen as pg
+    from probgen.inference.arguments import seed_of
     from probgen.inference.fit import learns_program
 
+    start = seed_of(seed)
+    torch.manual_seed(start % (1 << 63))  # a class of a file is made while it is loaded
     loaded = None if model == "none" else pg.load_model(model)
     program = loaded is not None and learns_program(loaded)
     saved = writable(save, "--save", WEIGHTS if program else NETWORKS)
     page = writable(output, "--output", PAGES)
     if page is not None and not program:
         raise OptionError("--output: the page is of programs, and this is a network.")
-    table = training_data(data, program)
+    table = training_data(data, program, loaded)
     given = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -81,9 +92,10 @@ def fit(
         "devices": devices,
         "threads": threads,
         "precision": precision,
+        "watch": watch_of(watch, watch_every, watch_samples),
         "store": store,
         "overwrite": overwrite or None,
-        "seed": seed,
+        "seed": start if program else seed,
     }
     own = None if loaded is None else loaded.method
     fitted = pg.fit(
@@ -96,6 +108,19 @@ def fit(
     code = told(fitted, saved, quiet, store, model)
     paged(fitted, page, table, validation, quiet)
     raise typer.Exit(code)
+
+
+def watch_of(watch: bool | None, every: float | None, samples: int | None) -> Any:
+    """The option `watch` of `fit`; its numbers ask for it, too. Raises `OptionError`."""
+    chosen = {"every": every, "samples": samples}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if not chosen:
+        return watch
+    if watch is False:
+        raise OptionError("--no-watch: leave --watch-every and --watch-samples out.")
+    from probgen.learn.training.watch import Watch
+
+    return Watch(**chosen)  # type: ignore[arg-type]
 
 
 def go_on_training(
@@ -112,7 +137,7 @@ def go_on_training(
 
     page = writable(output, "--output", PAGES)
     loaded = None if model is None else pg.load_model(model)
-    table: Any = training_data(data, True)
+    table: Any = training_data(data, True, loaded)
     fitted = pg.resume(store, loaded, data=table, epochs=epochs, progress=not quiet)
     code = told(fitted, None, quiet, store, str(model))
     kept = TrainingStore.read_manifest(store)["validation"]

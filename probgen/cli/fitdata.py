@@ -1,4 +1,4 @@
-"""Data files of `probgen fit`: arrays that stay on disk, tables, mappings of arrays."""
+"""Data of `probgen fit`: arrays that stay on disk, tables, mappings of arrays, sets by name."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,16 @@ from probgen.cli.arguments import files_and_pairs, split_pair
 from probgen.errors import DataError
 
 
-def training_data(items: list[str] | None, program: bool) -> Any:
-    """The contents of data files: one array, a table or a mapping; None for the model's own."""
+def training_data(items: list[str] | None, program: bool, model: Any = None) -> Any:
+    """The contents of data files: one array, a table or a mapping; None for the model's own.
+
+    For a `model` that is a program also a small set by name, such as digits.
+    """
     files, pairs = files_and_pairs(items or ())
+    if program and len(files) == 1 and not pairs and not Path(files[0]).expanduser().exists():
+        named = _set_of(files[0], model)
+        if named is not None:
+            return named
     if len(files) == 1 and not pairs:
         return read_training_file(files[0], program)
     found: dict[str, Any] = {}
@@ -42,3 +49,17 @@ def read_training_file(path: str, program: bool) -> Any:
         # states of networks may be texts; a program's numbers are checked when they are read
         return pd.DataFrame(pg.read_data_file(file)) if program else pd.read_csv(file)
     return pg.read_data_file(file)
+
+
+def _set_of(name: str, model: Any) -> Any:
+    """The data set of that name, as the model takes it; None if there is none."""
+    from probgen.inference.fit_modules import module_of
+    from probgen.learn.training.probe import arguments_of, prior_shapes
+    from probgen.models._sets import SETS, shaped
+
+    if name not in SETS:
+        if Path(name).suffix or "/" in name:
+            return None  # meant as a file: reading it says that it is not there
+        raise DataError(f"--data {name}: neither a file nor a data set ({', '.join(SETS)}).")
+    module = module_of(model, 0)
+    return shaped(name, prior_shapes(module), arguments_of(module))

@@ -8,6 +8,10 @@ from probgen.cli.options import OUTPUT
 
 TRAINING = "Training of programs"
 METHODS = {
+    "svi": "SVI",
+    "adversarial": "Adversarial",
+    "energy-distance": "EnergyDistance",
+    "mmd": "MMD",
     "cd": "CD",
     "pcd": "PCD",
     "exact-gradient": "ExactGradient",
@@ -38,9 +42,9 @@ TrainingData = Annotated[
     typer.Option(
         "--data",
         "-d",
-        metavar="FILE|NAME=FILE",
+        metavar="FILE|NAME=FILE|SET",
         help="Data instead of the model's own (.npy, .npz, .csv, .json, .nc), or those of one "
-        "argument. Repeatable.",
+        "argument; or a small set: digits, binary-digits, ring, grid, moons. Repeatable.",
         show_default=False,
     ),
 ]
@@ -53,7 +57,8 @@ LearnerOptions = Annotated[
         "--method-option",
         "--set",
         metavar="NAME=VALUE",
-        help="Option of the method, like learning_rate=0.01. Repeatable.",
+        help="Option of the method, like learning_rate=0.01, or guide=file.py:name for what a "
+        "file defines. Repeatable.",
         show_default=False,
     ),
 ]
@@ -120,6 +125,29 @@ TrainingPrecision = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+Watched = Annotated[
+    bool | None,
+    typer.Option(
+        "--watch/--no-watch",
+        help="Draw from the program in training; keep and measure the draws.",
+        show_default="the method's",
+        rich_help_panel=TRAINING,
+    ),
+]
+WatchEvery = Annotated[
+    float | None,
+    typer.Option(
+        help="Epochs between such looks; includes --watch.",
+        show_default="1",
+        rich_help_panel=TRAINING,
+    ),
+]
+WatchSamples = Annotated[
+    int | None,
+    typer.Option(
+        help="Draws kept of each; includes --watch.", show_default="64", rich_help_panel=TRAINING
+    ),
+]
 TrainingSeed = Annotated[
     int | None,
     typer.Option(
@@ -153,7 +181,8 @@ Page = Annotated[
         metavar="FILE.html",
         help="Write a page of what a program learned: curves, the likelihood and draws; "
         "of Boltzmann machines filters and inpainting, of models with a guide "
-        "reconstructions and traversals.",
+        "reconstructions and traversals, of flows and adversarial ones interpolations, "
+        "quality and nearest rows.",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),

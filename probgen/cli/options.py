@@ -33,8 +33,9 @@ Traceback = Annotated[
 MethodName = Annotated[
     str | None,
     typer.Option(
-        help="nuts, hmc, chees, mams, mclmc, pathfinder, laplace, map; for networks exact, gibbs, "
-        "parallel-tempering, swendsen-wang, ais, belief-propagation, mean-field, map.",
+        help="nuts, hmc, chees, mams, mclmc, neutra, flow-metropolis, tempered-smc, svi, "
+        "pathfinder, laplace, map; for networks exact, gibbs, parallel-tempering, swendsen-wang, "
+        "ais, belief-propagation, mean-field, svi, map.",
         show_default="the model's, else what suits it",
     ),
 ]
@@ -42,7 +43,8 @@ MethodOptions = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="Option of the method, like target_accept=0.9. Repeatable.",
+        help="Option of the method, like target_accept=0.9, or guide=file.py:name for what a "
+        "file defines. Repeatable.",
         show_default=False,
     ),
 ]

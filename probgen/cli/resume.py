@@ -4,10 +4,18 @@ from typing import Annotated
 
 import typer
 
-from probgen.cli.arguments import given_data, writable
+from probgen.cli.arguments import chosen_method, given_data, writable
 from probgen.cli.fit import go_on_training
 from probgen.cli.fitoptions import TRAINING, Page
-from probgen.cli.options import Data, Picture, Quiet, Threads, Traceback
+from probgen.cli.options import (
+    Data,
+    MethodName,
+    MethodOptions,
+    Picture,
+    Quiet,
+    Threads,
+    Traceback,
+)
 from probgen.cli.run import PICTURE_ENDINGS, report, was_interrupted
 from probgen.cli.terminal import INTERRUPTED, console, reported
 from probgen.errors import OptionError
@@ -30,6 +38,8 @@ def resume(
         ),
     ] = None,
     data: Data = None,
+    method: MethodName = None,
+    method_option: MethodOptions = None,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -51,7 +61,10 @@ def resume(
 
     picture_path = writable(picture, "--picture", PICTURE_ENDINGS)
     if is_training_store(store):
-        for name, value in (("--draws", draws), ("--threads", threads), ("--picture", picture)):
+        for name, value in (
+            ("--draws", draws), ("--threads", threads), ("--picture", picture),
+            ("--method", method), ("--method-option", method_option),
+        ):  # fmt: skip
             if value is not None:
                 raise OptionError(f"{name} is an option of runs, and {store} is a training.")
         raise typer.Exit(go_on_training(store, model, data, epochs, output, quiet))
@@ -67,6 +80,7 @@ def resume(
             store,
             None if loaded is None else loaded.program,
             data=given,
+            method=chosen_method(None, method, method_option or (), usual=None),
             draws=draws,
             threads=threads,
             progress=not quiet,

@@ -75,7 +75,8 @@ def run(
     try:
         tree = sample(model, data, method, method_option, quiet, given)
     except KeyboardInterrupt:
-        cure = f" Go on with: probgen resume {store}" if store else ""
+        there = store is not None and Path(store).exists()
+        cure = f" Go on with: probgen resume {store}" if there else ""
         said = f"Interrupted: there were no draws to save.{cure}"
         console(errors=True).print(said, style="yellow", markup=False)
         raise typer.Exit(INTERRUPTED) from None

@@ -32,6 +32,8 @@ __all__ = [
     "validating",
 ]
 
+_SEEDS = 2**32  # as many as NumPy's global generator takes
+
 _LOW_PRECISION = (torch.float32, torch.float16, torch.bfloat16)
 _NARROWING = ("float", "half", "bfloat16")
 # A copy of a widened temporary would be kept under the temporary's address, which is soon
@@ -104,14 +106,17 @@ def double_precision(enabled: bool = True) -> Iterator[DoublePrecision]:
 def isolated(seed: int | None = None) -> Iterator[None]:
     """Leave the random state and Pyro's parameter store as they were found.
 
-    With a seed, torch, NumPy and `random` start from it; without, only torch's state is kept,
-    since a density is evaluated thousands of times and draws nothing.
+    With a seed, any integer, torch (on a GPU, too), NumPy and `random` start from it; without,
+    only torch's state is kept, since a density is evaluated thousands of times and draws nothing.
     """
     store = pyro.get_param_store()
     known = set(store.keys())
-    with torch.random.fork_rng(devices=[]), _other_random_states(seed):
+    # a seed is every device's
+    seeded = seed is not None and torch.cuda.is_initialized()
+    devices = list(range(torch.cuda.device_count())) if seeded else []
+    with torch.random.fork_rng(devices=devices), _other_random_states(seed):
         if seed is not None:
-            pyro.set_rng_seed(seed)
+            pyro.set_rng_seed(seed % _SEEDS)
         try:
             yield
         finally:

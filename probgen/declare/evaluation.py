@@ -28,6 +28,7 @@ from probgen.declare.placing import (
     PlacePrior,
     PlaceUnconstrained,
     ReadUnconstrained,
+    Unscored,
     fill_masked,
     mask_of,
 )
@@ -220,7 +221,7 @@ class Program:
 
     def trace_with(self, handler: Messenger) -> Any:
         """A Pyro trace of the program under `handler`, inside `environment`."""
-        with FixParameters(), FloatObservations(), handler:
+        with FixParameters(), FloatObservations(), Unscored(), handler:
             try:
                 return poutine.trace(self.model).get_trace(**self.data)
             except ProbgenError as raised:  # our own words, to which Pyro has added a table

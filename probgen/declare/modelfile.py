@@ -3,7 +3,8 @@
 The zoo and a user's own file use this one mechanism: a function that is the program, and
 optionally `data` (a mapping, or a function of no arguments that returns one), `method` and
 `reference`. Loading a model file runs it, as `import` would: a model file is code. The zoo is
-found as the package `probgen.models`, by name only, so that this room does not depend on it.
+found as the package `probgen.models` and the packages in it, by name only, so that this room does
+not depend on it.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def load_zoo_model(name: str, function: str | None = None) -> ModelFile:
         raise ModelError(_unknown(name, known))
     path = _zoo_files()[name]
     try:
-        module = importlib.import_module(f"{_ZOO}.{name}")
+        module = importlib.import_module(_module_name(path))
     except Exception as error:
         raise ModelError(f"The zoo model {name!r} failed: {_where(error, path)}") from error
     return _read(module, name, path, function)
@@ -187,12 +188,23 @@ def _zoo_files() -> dict[str, Path]:
             "The zoo of models is not installed. Install the project, for instance with "
             "`pip install -e .` in a checkout, or name a model file (path.py)."
         ) from error
-    return {
-        module.name: Path(package_path) / f"{module.name}.py"
-        for package_path in package.__path__
-        for module in pkgutil.iter_modules([package_path])
-        if not module.ispkg and not module.name.startswith("_")
-    }
+    return {path.stem: path for folder in package.__path__ for path in _files(Path(folder))}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Model files of a folder and of the packages in it."""
+    for module in pkgutil.iter_modules([str(folder)]):
+        if module.ispkg:
+            yield from _files(folder / module.name)
+        elif not module.name.startswith("_"):
+            yield folder / f"{module.name}.py"
+
+
+def _module_name(path: Path) -> str:
+    """The name by which a file of the zoo is imported: probgen.models.gan.bigan of bigan.py."""
+    package = importlib.import_module(_ZOO)
+    root = next(Path(p) for p in package.__path__ if path.is_relative_to(p))
+    return ".".join([_ZOO, *path.relative_to(root).with_suffix("").parts])
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -16,7 +16,8 @@ from pyro.poutine.messenger import Messenger
 from torch.distributions import constraints
 
 from probgen.declare.bijections import bijection
-from probgen.declare.sites import is_latent, sample_sites, site_kind
+from probgen.declare.implicit import Implicit
+from probgen.declare.sites import is_implicit, is_latent, is_statement, sample_sites, site_kind
 from probgen.declare.supports import (
     is_discrete,
     label,
@@ -32,6 +33,7 @@ __all__ = [
     "PlaceUnconstrained",
     "PlaceValues",
     "ReadUnconstrained",
+    "Unscored",
     "fill_masked",
     "is_imputed",
     "mask_of",
@@ -174,6 +176,18 @@ class FloatObservations(Messenger):
             msg["value"] = value.to(torch.float64)
 
 
+class Unscored(Messenger):
+    """Sites without a density count nothing in the log density.
+
+    One that is not observed is what its parents make it. Where one is observed there is no
+    posterior density at all, which `unscored_problems` says.
+    """
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if is_statement(msg) and is_implicit(msg):
+            msg["fn"] = msg["fn"].mask(False)
+
+
 def fill_masked(trace: Any) -> None:
     """Replace observed values that a mask leaves out by one that it keeps, in a trace.
 
@@ -192,7 +206,8 @@ def mask_of(message: Mapping[str, Any]) -> torch.Tensor | bool:
     masks = [message["mask"]]
     distribution = message["fn"]
     while isinstance(distribution, dist.MaskedDistribution):
-        masks.append(distribution._mask)
+        unscored = distribution._mask is False and isinstance(distribution.base_dist, Implicit)
+        masks.append(None if unscored else distribution._mask)
         distribution = distribution.base_dist
     combined: torch.Tensor | bool = True
     for mask in masks:

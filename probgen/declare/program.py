@@ -20,6 +20,7 @@ from probgen.declare.checks.observed import observed_problems, support_moves
 from probgen.declare.checks.parameters import parameter_problems
 from probgen.declare.checks.problem import Problem, error, raise_errors
 from probgen.declare.checks.structure import structure_problems, unusable_support
+from probgen.declare.checks.unscored import unscored_problems
 from probgen.declare.data import as_tensors, check_names
 from probgen.declare.environment import double_precision, isolated, tracing, validating
 from probgen.declare.evaluation import Evaluation, Program
@@ -54,20 +55,24 @@ _STARTS = (PlacePrior, PlacePrior, PlacePrior, PlaceNearOrigin, PlaceNearOrigin)
 
 
 def read_program(
-    model: Callable[..., Any], data: Mapping[str, Any] | None = None, seed: int = 0
+    model: Callable[..., Any],
+    data: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    scored: bool = True,
 ) -> Program:
     """Run `model` with `data`, latent sites drawn from the prior, and note its sites.
 
-    Improper sites, which cannot be sampled, get a value from their support and shape. Raises
-    `DataError` for data that do not fit the program's arguments and `ModelError` for a program
-    that fails, or whose density could not be right (invalid parameters, shapes that do not
-    fit, subsampled plates, hidden randomness); `probgen.check` finds more than that.
+    Improper sites, which cannot be sampled, get a value from their support and shape. `scored`
+    says whether a log density is wanted: a program that observes an implicit site has none.
+    Raises `DataError` for data that do not fit the program's arguments and `ModelError` for a
+    program that fails, or whose density could not be right (invalid parameters, shapes that do
+    not fit, subsampled plates, hidden randomness); `probgen.check` finds more than that.
     """
     if not callable(model):
         raise ModelError(not_callable(model))
     tensors = as_tensors(data)
     check_names(model, tensors)
-    reading = read(Program(model, tensors), seed)
+    reading = read(Program(model, tensors), seed, scored)
     raise_errors(reading.problems)
     return reading.program
 
@@ -86,13 +91,14 @@ class Reading:
         return any(problem.severity == "error" for problem in self.problems)
 
 
-def read(program: Program, seed: int = 0) -> Reading:
+def read(program: Program, seed: int = 0, scored: bool = True) -> Reading:
     """Run `program` and fill in its sites, plates and observed values; raises nothing itself."""
     reading = Reading(program)
     with tracing(), double_precision() as precision, isolated(seed):
         reading.trace, reading.problems = _first_run(program)
         if reading.trace is not None:
             reading.problems += structure_problems(reading.trace)
+            reading.problems += unscored_problems(reading.trace) if scored else []
             reading.problems += _describe(program, reading.trace)
         if not reading.failed:
             reading.problems += _impossible_values(reading)

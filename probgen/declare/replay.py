@@ -31,7 +31,7 @@ from probgen.declare.sites import (
 from probgen.declare.supports import label
 from probgen.errors import ModelError, ProbgenError
 
-__all__ = ["ForwardRun", "run_forward", "simulate"]
+__all__ = ["ForwardRun", "in_blocks", "run_forward", "simulate"]
 
 _SEEDS = 2**32  # as many as NumPy's global generator takes
 
@@ -139,7 +139,7 @@ def simulate(
         first = {name: value[0] for name, value in rows.items()} if count else {}
         step = rows_at_once(lambda: _run(program, _Forward(first)))
         start = 0
-        for block in _blocks(program, run, rows, count, step):
+        for block in in_blocks(program, run, rows, count, step):
             for name, values in block.items():
                 if name not in results:
                     results[name] = np.empty((count, *values.shape[1:]), values.numpy().dtype)
@@ -166,11 +166,14 @@ def _run(program: Program, handler: _Forward) -> ForwardRun:
     return replace(run, observed={n: torch.as_tensor(v).detach() for n, v in observed})
 
 
-def _blocks(
-    program: Program, run: _Run, rows: _Values, count: int, step: int
+def in_blocks(
+    program: Program, run: _Run, rows: _Values, count: int, step: int, together: bool = True
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """The rows block after block; one by one from where the program cannot be batched."""
-    together = True
+    """The rows block after block; one by one from where the program cannot be batched.
+
+    `run` makes one row of `rows`, and is given its number under the name "". Call it inside the
+    environment of `simulate`; `together` says whether to try several rows at once.
+    """
     for start in range(0, count, step):
         stop = min(start + step, count)
         part = {name: value[start:stop] for name, value in rows.items()}

@@ -14,17 +14,20 @@ import pyro.distributions as dist
 import torch
 
 from probgen.declare.bijections import bijection, has_bijection
+from probgen.declare.implicit import Implicit
 from probgen.declare.supports import (
     is_discrete,
     label,
     support_of,
     support_words,
+    unwrapped,
 )
 
 __all__ = [
     "Plate",
     "Site",
     "describe_site",
+    "is_implicit",
     "is_latent",
     "is_statement",
     "plates_of",
@@ -77,18 +80,27 @@ def is_latent(message: Mapping[str, Any]) -> bool:
         and not message["done"]
         and is_statement(message)
         and not _is_point(message["fn"])
+        and not is_implicit(message)
     )
+
+
+def is_implicit(message: Mapping[str, Any]) -> bool:
+    """Whether a message is of a site without a density, observed or not."""
+    return isinstance(unwrapped(message["fn"]), Implicit)
 
 
 def site_kind(message: Mapping[str, Any]) -> str:
     """ "latent", "observed", "deterministic" or "factor".
 
     A Delta that is not observed is a deterministic site under another name, and so is a masked
-    one, which is what Pyro's reparametrisations leave in place of a site.
+    one, which is what Pyro's reparametrisations leave in place of a site. So is a site without a
+    density, whose value its parents determine.
     """
     distribution, observed = message["fn"], message["is_observed"]
     if message["infer"].get("_deterministic"):
         return "deterministic"
+    if is_implicit(message):
+        return "observed" if observed else "deterministic"
     if isinstance(distribution, dist.Unit):
         return "factor"
     if _is_point(distribution) and not (observed and _counts(distribution)):

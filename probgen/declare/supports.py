@@ -116,5 +116,5 @@ def unwrapped(distribution: Any) -> Any:
 def _number(bound: Any) -> str:
     if not isinstance(bound, torch.Tensor):
         return f"{bound:g}"
-    low, high = float(bound.min()), float(bound.max())
+    low, high = float(bound.detach().min()), float(bound.detach().max())
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"

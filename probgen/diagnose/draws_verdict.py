@@ -17,6 +17,7 @@ from probgen.diagnose import (
     modes,
     neck,
     notes,
+    simulation,
     stranded,
     trajectory,
 )
@@ -57,6 +58,15 @@ OF_APPROXIMATIONS: tuple[Check, ...] = (
     check_approximation,
     check_elbo,
 )
+# So are those of simulations, which walk in no chain either.
+OF_SIMULATIONS: tuple[Check, ...] = (
+    notes.check_notes,
+    chains.check_finite,
+    simulation.check_tolerance,
+    simulation.check_summaries,
+    simulation.check_weights,
+    simulation.check_populations,
+)
 
 
 def diagnose_draws(
@@ -67,6 +77,7 @@ def diagnose_draws(
     record = replace(record, superchains=superchains_of(tree, record.chains, superchains))
     table = summary_table(record, interval)
     checks = OF_APPROXIMATIONS if is_approximation(record.attrs) else CHECKS
+    checks = OF_SIMULATIONS if simulation.is_simulated(record.attrs) else checks
     with np.errstate(invalid="ignore", divide="ignore"):
         findings = [finding for check in checks for finding in check(record, table, limits)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))

@@ -30,7 +30,7 @@ GRAVE: tuple[tuple[tuple[str, ...], Severity], ...] = (
     ),
     (("interrupted", "may trap", "is not proven", "may depend on", "no estimate"), "warning"),
     (("differ by more than", "several fixed points", "hardly any"), "warning"),
-    (("unadjusted", "starts disagree"), "warning"),
+    (("unadjusted", "starts disagree", "what lies outside is missed"), "warning"),
 )
 
 

@@ -69,6 +69,8 @@ def smaller_steps(record: Record) -> str:
     method, settings = method_of(record), str(record.attrs.get("method_settings", ""))
     if fixed := re.search(rf"\bstep_size{NUMBER}", settings):
         return f"take a smaller step_size (now {fixed.group(1)})"
+    if method == "TemperedSMC":
+        return "raise moves or draws"  # its steps follow from the particles' acceptance
     if method == "MCLMC":
         error = setting(record, "target_energy_error")
         return "lower target_energy_error" + (

@@ -9,7 +9,7 @@ from typing import Any
 
 from probgen.errors import OptionError
 
-__all__ = ["check_choices", "check_counts", "check_method", "seed_of"]
+__all__ = ["check_choices", "check_counts", "check_method", "seed_of", "simulates"]
 
 _LOWEST = {"draws": 0, "warmup": 0}  # all others: 1
 _CHOICES = {
@@ -65,3 +65,8 @@ def check_method(method: Any, does: str) -> None:
     raise OptionError(
         f"method={method!r} is no method of {verb}: these are {_EXAMPLES[does]}.{hint}"
     )
+
+
+def simulates(method: Any) -> bool:
+    """Whether a method takes simulations in place of a density."""
+    return "simulator" in getattr(method, "serves", ())

@@ -51,6 +51,7 @@ def fit(
     checkpoint_seconds: float | None = None,
     checkpoint_steps: int | None = None,
     threads: int | None = None,
+    watch: Any = None,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -107,6 +108,10 @@ def fit(
         Programs: of torch. When left out one for small products, which threads would only wait
         for, else those that torch is set to. Sums of large products may be rounded otherwise
         with another number.
+    watch
+        Programs: `Watch(...)` draws from the program at set times, keeps and measures the draws,
+        and notes a collapse; True for the usual `Watch()`, False for none. When left out what
+        the method declares: adversarial ones are watched, sparingly.
     progress
         Whether to show progress (on standard error, after half a second).
 
@@ -139,6 +144,7 @@ def fit(
         "checkpoint_seconds": checkpoint_seconds,
         "checkpoint_steps": checkpoint_steps,
         "threads": threads,
+        "watch": watch,
     }
     if learns_program(model):
         from probgen.inference.fit_modules import fit_module

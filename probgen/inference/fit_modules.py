@@ -54,6 +54,7 @@ def resume_fit(
     method: Any = None,
     validation: Any = None,
     epochs: int | None = None,
+    watch: Any = None,
     progress: bool = True,
 ) -> ProgramFit:
     """Go on with a training that `fit(..., store=path)` began; see `probgen.resume`."""
@@ -72,6 +73,7 @@ def resume_fit(
             method=method,
             validation=validation,
             epochs=epochs,
+            watch=watch,
             show=display.step,
         )
 

@@ -52,7 +52,7 @@ def _where(model: Callable[..., Any]) -> dict[str, str] | None:
     if not name.isidentifier() or getattr(home, name, None) is not model or home is None:
         return None
     if module.startswith(_ZOO):
-        return {"zoo": module.removeprefix(_ZOO), "name": name}
+        return {"zoo": module.rpartition(".")[2], "name": name}
     if module.startswith(_FILE):
         return {"file": str(home.__file__), "name": name}
     return None if module == "__main__" else {"module": module, "name": name}

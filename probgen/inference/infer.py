@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from probgen.declare.networks.kinds import is_continuous
 from probgen.declare.networks.recognise import is_network
 from probgen.errors import OptionError
-from probgen.inference.arguments import check_counts, check_method, seed_of
-from probgen.inference.boltzmann.recognise import is_belief_network
+from probgen.inference.arguments import check_counts, check_method, seed_of, simulates
+from probgen.inference.boltzmann.recognise import is_belief_network, is_machine
 from probgen.inference.prepare import machine_options, prepare, read_model
 
 if TYPE_CHECKING:
@@ -178,6 +178,10 @@ def infer(
 
         asked = machine_options(common, only_programs, hidden)
         at_once = infer_belief(model, method, data, asked, Labels(**labels))
+    elif callable(model) and simulates(method) and not is_machine(model):
+        from probgen.inference.likelihood_free.infer import infer_by_simulation
+
+        at_once = infer_by_simulation(model, method, data, common, only_programs, Labels(**labels))
     if at_once is not None:
         tree = at_once if storage is None else store_result(at_once, storage)
         return finished(tree) if background else tree
@@ -198,6 +202,7 @@ def resume(
     background: bool = False,
     validation: Any = None,
     epochs: int | None = None,
+    watch: Any = None,
 ) -> Any:
     """Go on with a run that was stored by `infer(..., store=path)`, in warm-up too, or by `fit`.
 
@@ -222,6 +227,8 @@ def resume(
     epochs
         Of a training: epochs in all. With more than before it goes on, finished or not, unless
         patience had stopped it; schedules over the whole training then stand for the longer one.
+    watch
+        Of a training that is watched by a function of yours: the same `Watch` again.
 
     Returns
     -------
@@ -244,10 +251,12 @@ def resume(
 
         return resume_fit(
             path, model, data,
-            method=method, validation=validation, epochs=epochs, progress=progress,
+            method=method, validation=validation, epochs=epochs, watch=watch, progress=progress,
         )  # fmt: skip
-    if epochs is not None or validation is not None:
-        raise OptionError("epochs and validation are options of trainings, and this is a run.")
+    if epochs is not None or validation is not None or watch is not None:
+        raise OptionError(
+            "epochs, validation and watch are options of trainings, and this is a run."
+        )
     from probgen.inference.launch import resume_run
     from probgen.inference.storing import Request
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from probgen.declare.implicit import Implicit
 from probgen.declare.program import Program
 from probgen.declare.replay import simulate
 from probgen.declare.sites import Site
@@ -33,7 +34,9 @@ def chosen_sites(
         )
     if names is not None:
         return [name for name in drawn if name in names]
-    return [name for name in drawn if sites[name].kind != "deterministic"]
+    computed = [name for name in drawn if sites[name].kind == "deterministic"]
+    implicit = [name for name in computed if sites[name].distribution == Implicit.__name__]
+    return [name for name in drawn if name not in computed or name in implicit]
 
 
 def bytes_of(sites: Mapping[str, Site], names: Collection[str], count: int) -> int:

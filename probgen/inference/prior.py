@@ -72,7 +72,7 @@ def prior(
         from probgen.declare.networks.continuous import continuous_program
 
         model, data = continuous_program(model, data)
-    program = read_program(model, data)
+    program = read_program(model, data, scored=False)
     groups = {**prior_groups(program, (chains, draws), seed), **data_groups(program)}
     told = model_attributes(program.name, program_text(program.model))
     attrs = {**library_attributes(), **told, "sampling": "prior", "seed": seed}

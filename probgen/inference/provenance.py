@@ -10,9 +10,11 @@ import importlib
 import platform
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from probgen.errors import OptionError
+from probgen.learn.training.values import describe_value, made_again
 from probgen.results.attributes import version_of
 
 __all__ = [
@@ -29,11 +31,12 @@ class DifferentMachineWarning(UserWarning):
 
 
 def describe_method(method: Any) -> dict[str, Any]:
-    """A method's class and settings as JSON; settings None where they are no plain values."""
+    """A method's class and settings as JSON; settings None where some have no JSON."""
     settings: dict[str, Any] | None = None
     if dataclasses.is_dataclass(method):
         values = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.init}
-        settings = values if all(_is_plain(value) for value in values.values()) else None
+        with suppress(TypeError):
+            settings = {name: _encoded(value) for name, value in values.items()}
     kind = type(method)
     return {
         "module": kind.__module__,
@@ -59,10 +62,10 @@ def find_method(described: dict[str, Any], given: Any = None) -> Any:
     if not module.startswith("probgen.inference.") or settings is None:
         raise OptionError(
             f"The method {described['repr']} cannot be made again from the store. Pass it: "
-            "resume(path, method=...)."
+            "resume(path, method=...), or --method with its options."
         )
     kind = getattr(importlib.import_module(module), described["class"])
-    return kind(**{name: _tuples(value) for name, value in settings.items()})
+    return kind(**{name: _decoded(value) for name, value in settings.items()})
 
 
 def describe_machine(packages: tuple[str, ...]) -> dict[str, str]:
@@ -105,6 +108,18 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _tuples(value: Any) -> Any:
+def _encoded(value: Any) -> Any:
+    """JSON of plain values, and of values of this library such as the method inside another."""
+    if _is_plain(value):
+        return value
+    found = describe_value(value)["value"]
+    if found is None:
+        raise TypeError(f"{value!r} has no JSON")
+    return found
+
+
+def _decoded(value: Any) -> Any:
     """JSON has lists only, and settings hold tuples."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return made_again({"value": value, "repr": ""})
+    return tuple(_decoded(item) for item in value) if isinstance(value, list) else value

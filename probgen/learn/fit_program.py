@@ -24,11 +24,14 @@ from probgen.learn.training.prepare import prepare
 from probgen.learn.training.store import TrainingStore
 from probgen.learn.training.train import Training
 from probgen.learn.training.values import describe_value, made_again
+from probgen.learn.training.watch import read_watch
 
 __all__ = ["fit_program", "resume_program"]
 
 Show = Callable[[int, int, str], None]
 _DIGEST_ROWS = 64
+_VALUES = ("clip", "watch")
+"""Options that are values with settings of their own."""
 
 
 def fit_program(
@@ -56,7 +59,7 @@ def fit_program(
             "kind": "training",
             "method": describe_value(method),
             "options": {
-                name: value if name != "clip" else describe_value(value)
+                name: describe_value(value) if name in _VALUES else value
                 for name, value in vars(prepared.options).items()
             },
             "validation": share if validation is None or share else "data",
@@ -75,6 +78,7 @@ def resume_program(
     method: Any = None,
     validation: Any = None,
     epochs: int | None = None,
+    watch: Any = None,
     show: Show = lambda done, total, detail: None,
 ) -> ProgramFit:
     """Go on with a stored training, to the same bits as if it had never stopped.
@@ -91,6 +95,7 @@ def resume_program(
         method = made_again(manifest["method"], method)
         kept = dict(manifest["options"])
         kept["clip"] = made_again(kept["clip"]) if kept["clip"]["value"] else None
+        kept["watch"] = _watch_again(kept.get("watch"), watch)
         longer = _more_epochs(path, kept["epochs"], epochs)
         kept["epochs"] += longer
         validation = _validation_again(manifest["validation"], validation)
@@ -142,6 +147,17 @@ def _goes_on(training: Training, longer: int) -> bool:
         return False
     training.stopped = ""
     return True
+
+
+def _watch_again(kept: dict[str, Any] | None, given: Any) -> Any:
+    """The watch of a stored training; False where there was none, so that none is chosen."""
+    if kept is None or kept["repr"] == repr(None):
+        if given:
+            raise OptionError(
+                f"watch={given!r}: the training was begun without; a look cannot be added."
+            )
+        return False
+    return made_again(kept, read_watch(given), "watch")
 
 
 def _validation_again(kept: Any, given: Any) -> Any:

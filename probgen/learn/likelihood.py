@@ -13,6 +13,8 @@ import torch
 from pyro import poutine
 from torch import Tensor, nn
 
+from probgen.declare.checks.problem import raise_errors
+from probgen.declare.checks.unscored import unscored_problems
 from probgen.declare.sites import sample_sites, site_kind
 from probgen.errors import ModelError
 from probgen.learn.training.optimisers import named_optimiser
@@ -84,6 +86,7 @@ class LikelihoodLearner:
 def _check_observed(model: Any, batch: Batch) -> None:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         trace = poutine.trace(model).get_trace(**batch)
+    raise_errors(unscored_problems(trace))
     for name, site in sample_sites(trace):
         if site_kind(site) == "latent":
             raise ModelError(

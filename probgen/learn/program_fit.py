@@ -20,6 +20,7 @@ from probgen.results.store.files import explained, replace_file
 __all__ = ["ProgramFit", "check_weights", "load_fit"]
 
 _KIND = "probgen fit"
+_GROUPS = ("history", "watched")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,10 @@ class ProgramFit:
     Attributes
     ----------
     model: the trained module.
-    tree: the group `history` with every metric over steps or epochs, as a DataTree.
-    average: the module with exponentially averaged weights, if they were asked for.
+    tree: the group `history` with every metric over steps or epochs, as a DataTree; of a training
+        that was watched the group `watched` with draws (look, sample, ...).
+    average: the module with exponentially averaged weights, if they were asked for; running
+        statistics, of batch normalisation say, are those of `model`.
     summary: what is worth knowing in numbers: steps, epochs, seconds, why training stopped, the
         last value of every metric; `notes` are sentences.
     parts: modules that were trained beside the model, by name, such as a "guide".
@@ -44,20 +47,16 @@ class ProgramFit:
     parts: dict[str, nn.Module] = field(default_factory=dict)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights, averaged weights, history and summary to one file.
+        """Write weights, averaged weights, history, what was watched and summary to one file.
 
         It is a safetensors file, its weights named "model/..." in it. Raises `StoreError`.
         """
         file = Path(path).expanduser()
-        history = self.tree["history"].to_dataset()
         state = {
             "model": dict(self.model.state_dict()),
             "average": None if self.average is None else dict(self.average.state_dict()),
             "parts": {name: dict(part.state_dict()) for name, part in self.parts.items()},
-            "history": {
-                str(name): [list(array.dims), np.asarray(array.values), dict(array.attrs)]
-                for name, array in history.variables.items()
-            },
+            **{group: _packed(part) for group, part in self.tree.children.items()},
             "attrs": dict(self.tree.attrs),
         }
         notes = {"kind": _KIND, "summary": json.dumps(self.summary)}
@@ -107,16 +106,26 @@ def load_fit(
             raise ModelError(f"{file} has no part {name!r} beside the model; it has: {known}.")
         check_weights(part, kept[name], str(file))
         part.load_state_dict(kept[name])
-    variables = {
-        name: xr.Variable(dims, values.numpy(), attrs)
-        for name, (dims, values, attrs) in state["history"].items()
-    }
-    coords = {name: v for name, v in variables.items() if v.dims == (name,)}
-    arrays = {name: v for name, v in variables.items() if name not in coords}
     tree = xr.DataTree()
     tree.attrs.update(state["attrs"])
-    tree.children = {"history": xr.DataTree(xr.Dataset(arrays, coords))}
+    tree.children = {
+        group: xr.DataTree(_unpacked(state[group])) for group in _GROUPS if group in state
+    }
     return ProgramFit(model, tree, average, json.loads(notes["summary"]), filled)
+
+
+def _packed(group: xr.DataTree) -> dict[str, Any]:
+    """Variables of a group: dimensions, values, attributes."""
+    return {
+        str(name): [list(array.dims), np.asarray(array.values), dict(array.attrs)]
+        for name, array in group.to_dataset().variables.items()
+    }
+
+
+def _unpacked(packed: Mapping[str, Any]) -> xr.Dataset:
+    variables = {n: xr.Variable(dims, v.numpy(), attrs) for n, (dims, v, attrs) in packed.items()}
+    coords = {name: v for name, v in variables.items() if v.dims == (name,) or name == "epoch"}
+    return xr.Dataset({n: v for n, v in variables.items() if n not in coords}, coords)
 
 
 def check_weights(model: Any, weights: Mapping[str, Tensor], where: str) -> None:

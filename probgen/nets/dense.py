@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-__all__ = ["mlp"]
+from probgen.nets.spectral import spectral as normalised
+
+__all__ = ["DenseCritic", "mlp"]
 
 
 def mlp(
@@ -15,13 +18,41 @@ def mlp(
     outputs: int,
     hidden: Sequence[int] = (200,),
     activation: Callable[[], nn.Module] = nn.ReLU,
+    spectral: bool = False,
 ) -> nn.Sequential:
     """A multilayer perceptron, (..., inputs) -> (..., outputs), linear at its end.
 
     `hidden` are the widths of the hidden layers, none of them for a linear map; `activation`
-    makes the nonlinearity of each.
+    makes the nonlinearity of each; `spectral` divides every layer by its largest singular value.
     """
     layers: list[nn.Module] = []
     for low, high in pairwise((inputs, *hidden)):
         layers += [nn.Linear(low, high), activation()]
-    return nn.Sequential(*layers, nn.Linear((inputs, *hidden)[-1], outputs))
+    network = nn.Sequential(*layers, nn.Linear((inputs, *hidden)[-1], outputs))
+    return normalised(network) if spectral else network
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.2)
+
+
+class DenseCritic(nn.Module):
+    """Values of several sites side by side, `inputs` numbers in all -> scores (row,)."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: Sequence[int] = (128, 128),
+        activation: Callable[[], nn.Module] = _leaky,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__()
+        self.layers = mlp(inputs, 1, hidden, activation, spectral)
+
+    def forward(self, *values: Tensor) -> Tensor:
+        """Scores of rows; a value is (row, ...)."""
+        return self.layers[-1](self.features(*values)).squeeze(-1)
+
+    def features(self, *values: Tensor) -> Tensor:
+        """What the last hidden layer sees, (row, width)."""
+        return self.layers[:-1](torch.cat([v.flatten(1) for v in values], 1))

@@ -147,6 +147,11 @@ def _program_study(
 
         model, data = continuous_program(model, {} if data is None else data)
     method = NUTS() if method is None else method
+    if "simulator" in getattr(method, "serves", ()):
+        raise OptionError(
+            f"{method.name} simulates, and calibrate ranks the log likelihood, too: take a method "
+            "that knows the density."
+        )
     if "density" not in getattr(method, "serves", ("density",)):
         raise OptionError(f"{method.name} works on discrete networks, and this is a Pyro program.")
     data = {} if data is None else data

@@ -30,7 +30,9 @@ def report(
     Of a fit, it shows how training went and, of Boltzmann machines, the likelihood with its
     error, filters, draws with the verdict on the chains, and inpainting; of programs with latents
     and a guide of their own bounds of the likelihood, draws, reconstructions and traversals of the
-    latents. Chains and likelihoods are computed here. It loads nothing from anywhere.
+    latents; of flows and of programs without a density draws, interpolations, metrics of their
+    quality, and the training rows nearest to them; and draws over time where the training was
+    watched. Chains, draws and likelihoods are computed here. It loads nothing from anywhere.
 
     Parameters
     ----------

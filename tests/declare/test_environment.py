@@ -100,6 +100,27 @@ def test_isolated_restores_random_states_and_parameters_when_the_block_fails():
     assert surroundings() == before
 
 
+def test_isolated_with_a_seed_puts_the_generators_of_gpus_back(monkeypatch):
+    """A seed of torch is every device's: a training would go on from it on all processes."""
+    states = {0: torch.tensor([1]), 1: torch.tensor([2])}
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[device].clone())
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state", lambda new, device: states.update({device: new})
+    )
+    monkeypatch.setattr(
+        torch.cuda,
+        "manual_seed_all",
+        lambda seed: states.update(dict.fromkeys(states, torch.tensor([seed]))),
+    )
+    with isolated(7):
+        assert [int(state) for state in states.values()] == [7, 7]
+    assert [int(state) for state in states.values()] == [1, 2]
+    with isolated():
+        pass  # nothing is drawn, and nothing asked of a device
+
+
 def test_isolated_with_a_seed_repeats_every_generator():
     def draw() -> list[float]:
         with isolated(5):

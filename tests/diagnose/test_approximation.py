@@ -111,15 +111,22 @@ def test_a_mode_where_the_gradient_does_not_vanish_is_a_warning():
     assert [f.severity for f in diagnose(tree).findings if f.check == "sampler"] == ["warning"]
 
 
-def test_divergences_of_mclmc_are_cured_by_its_own_setting():
+@pytest.mark.parametrize(
+    ("method", "settings", "words"),
+    [
+        ("MCLMC", "target_energy_error=0.0005", "target_energy_error to 5e-05"),
+        ("TemperedSMC", "moves=4", "raise moves or draws"),
+    ],
+)
+def test_divergences_are_cured_by_the_methods_own_setting(method, settings, words):
     diverging = np.zeros((4, 1000), dtype=bool)
     diverging[:, ::100] = True
     attrs = {
         "inference_library": "probgen",
-        "method": "MCLMC",
-        "method_settings": "MCLMC(target_energy_error=0.0005)",
+        "method": method,
+        "method_settings": f"{method}({settings})",
     }
     tree = tree_of({"mu": normal(1)}, attrs=attrs, diverging=diverging)
     found = next(f for f in diagnose(tree).findings if f.check == "divergences")
-    assert "target_energy_error to 5e-05" in found.advice
+    assert words in found.advice
     assert "target_accept" not in found.advice

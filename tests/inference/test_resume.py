@@ -172,6 +172,33 @@ def test_the_method_is_made_again_from_its_settings(tmp_path, method):
         resume(tmp_path / "s.zarr", draws=91, method=pg.NUTS(max_tree_depth=3))
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        pg.NeuTra(inner=pg.HMC(num_steps=4)),
+        pg.NeuTra(guide=pg.SVI("coupling", hidden=(8,))),
+        pg.SVI("mixture", objective=pg.RenyiELBO(0.5), learning_rate=pg.schedules.Cosine(0.1)),
+    ],
+    ids=["inner", "guide", "objective"],
+)
+def test_methods_inside_methods_are_made_again(method):
+    described = json.loads(json.dumps(provenance.describe_method(method)))
+    assert provenance.find_method(described) == method
+
+
+def test_a_guide_of_ones_own_is_known_by_its_name_in_another_process():
+    def guide():
+        """Not the same function each time."""
+
+    first, again = pg.SVI(guide), pg.SVI(lambda: None)
+    again.guide.__name__ = "guide"
+    assert repr(first) == repr(again)
+    described = provenance.describe_method(first)
+    assert provenance.find_method(described, again) is again
+    with pytest.raises(OptionError, match="cannot be made again"):
+        provenance.find_method(described)
+
+
 def test_a_run_is_extended_twice_by_other_threads(tmp_path):
     short = {**COMMON, "draws": 300, "warmup": 60}
     infer(ZOO.program, pg.NUTS(), store=tmp_path / "s.zarr", threads=3, **short)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from probgen.nets.dense import mlp
+from probgen.nets.dense import DenseCritic, mlp
 
 
 def test_layers_have_the_widths_asked_for():
@@ -18,3 +18,12 @@ def test_the_end_is_linear_and_so_is_a_network_without_hidden_layers():
     torch.testing.assert_close(network(x + y), network(x) + network(y) - network(0 * x))
     bent = mlp(3, 2, (5,))
     assert (bent(x + y) - bent(x) - bent(y) + bent(0 * x)).abs().max() > 1e-3
+
+
+def test_a_critic_scores_the_values_of_several_sites_side_by_side():
+    critic = DenseCritic(5, (7, 6))
+    x, z = torch.randn(4, 1, 3), torch.randn(4, 2)
+    both = torch.cat([x[:, 0], z], 1)
+    torch.testing.assert_close(critic(x, z), critic.layers(both)[:, 0])
+    torch.testing.assert_close(critic.layers[-1](critic.features(x, z))[:, 0], critic(x, z))
+    assert critic.layers[1].negative_slope == 0.2

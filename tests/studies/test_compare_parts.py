@@ -319,6 +319,13 @@ class TestLabels:
         found = labelled([pg.NUTS(), pg.NUTS(target_accept=0.95), pg.HMC(), None])
         assert list(found) == ["NUTS", "NUTS(target_accept=0.95)", "HMC", "automatic"]
 
+    def test_functions_among_settings_go_by_their_names(self):
+        def own_guide():
+            """Whatever its address."""
+
+        found = labelled([pg.SVI(own_guide), pg.SVI(own_guide, steps=9), pg.SVI()])
+        assert list(found) == ["SVI(guide=own_guide)", "SVI(guide=own_guide, steps=9)", "SVI"]
+
     def test_what_is_no_method_is_refused(self):
         for wrong in ([], [pg.NUTS], ["NUTS"], [pg.NUTS(), pg.NUTS()]):
             with pytest.raises(OptionError):

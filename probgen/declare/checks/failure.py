@@ -259,6 +259,16 @@ def _no_map(match: re.Match[str], frames: Any, place: _Place | None) -> Problem:
     )
 
 
+def _batch_statistics(match: re.Match[str], frames: Any, place: _Place | None) -> Problem:
+    return error(
+        place.site if place else None,
+        "A network of the program takes the statistics of its batch (batch normalisation in "
+        "training), and has one row"
+        + (f" (at {place.line}):\n    {place.code}" if place else "."),
+        "Take the statistics that it was trained with: module.eval().",
+    )
+
+
 _KNOWN: tuple[tuple[str, _Reword], ...] = (
     (r"Multiple sample sites named '(.+?)'", _duplicate),
     (r"^(\S+) is already in the trace as a (\w+)", _parameter_clash),
@@ -269,6 +279,7 @@ _KNOWN: tuple[tuple[str, _Reword], ...] = (
         _plate_shape,
     ),
     (r"^size cannot be zero$", _empty_plate),
+    (r"^Expected more than 1 value per channel when training", _batch_statistics),
     (r"^Cannot transform _?(\w+) constraints", _no_map),
     (r"^'(\w+)' object has no attribute '(?:sample|log_prob|expand)'$", _no_distribution),
 )

@@ -11,7 +11,7 @@ from pyro.poutine.messenger import Messenger
 from probgen.declare.environment import double_precision, isolated, tracing
 from probgen.declare.evaluation import Program
 from probgen.declare.placing import PlacePrior
-from probgen.declare.sites import is_statement, sample_sites, site_kind
+from probgen.declare.sites import is_implicit, is_statement, sample_sites, site_kind
 
 __all__ = ["moved_sites", "run_at"]
 
@@ -39,9 +39,9 @@ class _Hold(Messenger):
 
 
 def _location(distribution: Any) -> torch.Tensor:
-    while not hasattr(distribution, "v"):
+    while hasattr(distribution, "base_dist"):
         distribution = distribution.base_dist
-    return distribution.v
+    return distribution.mean  # of a Delta, and of an implicit site
 
 
 def run_at(
@@ -74,6 +74,8 @@ def _score(
     if site_kind(message) == "deterministic":
         return [computed.get(name, message["value"])]
     distribution = message["fn"]
+    if is_implicit(message):
+        return [distribution.mean]
     at = [message["value"] if base is None else base["value"]]
     at.append(at[0] if base is None else base["second"])
     if base is None:

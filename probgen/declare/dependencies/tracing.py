@@ -7,7 +7,7 @@ from typing import Any
 from probgen.declare.environment import double_precision, isolated, tracing
 from probgen.declare.evaluation import Program
 from probgen.declare.placing import PlacePrior, fill_masked
-from probgen.declare.sites import Site, describe_site, sample_sites, site_kind
+from probgen.declare.sites import Site, describe_site, is_implicit, sample_sites, site_kind
 
 __all__ = ["traced_run"]
 
@@ -38,7 +38,9 @@ def traced_run(program: Program, seed: int) -> tuple[dict[str, Site], set[tuple[
         for name, message in sample_sites(trace):
             found[name] = describe_site(name, message)
             parents = set(computed.get(name, ()))
-            if site_kind(message) != "deterministic":
+            if is_implicit(message):
+                parents |= get_provenance(message["fn"].mean)
+            elif site_kind(message) != "deterministic":
                 parents |= get_provenance(message["fn"].log_prob(message["value"]))
             edges |= {(parent, name) for parent in parents - {name}}
     return found, {(parent, name) for parent, name in edges if parent in found}

@@ -32,7 +32,7 @@ def image_rows(
     below: Sequence[str] = (),
     wide: bool = False,
 ) -> Picture:
-    """Images (row, column, height, width) in rows.
+    """Images (row, column, height, width), or with a last dimension of three colours, in rows.
 
     Greys go from the smallest number to the largest, NaN is blue, an image of nothing but NaN is
     left out; `signed` numbers are red where positive and blue where negative, with a colour bar.
@@ -83,7 +83,7 @@ def draw_images(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    down, across, height, width = images.shape
+    down, across, height, width = images.shape[:4]
     most = _most(images)
     low, high = (-most, most) if signed else (np.nanmin(images), np.nanmax(images))
     colours = ScalarMappable(Normalize(low, high if high > low else low + 1), _SIGNED)
@@ -97,8 +97,12 @@ def draw_images(
             image = images[row, column]
             if np.isnan(image).all():
                 continue
-            tile = colours.to_rgba(image)
-            tile[np.isnan(image)] = _UNKNOWN
+            if image.ndim == 3:
+                scaled = np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+                tile = np.concatenate([scaled, np.ones((height, width, 1))], -1)
+            else:
+                tile = colours.to_rgba(image)
+                tile[np.isnan(image)] = _UNKNOWN
             top, left = row * (height + label), column * (width + gap)
             canvas[top : top + height, left : left + width] = tile
     side = min(_TILE, _WIDTH / across)

@@ -58,13 +58,21 @@ def _picture(number: int, metric: str, curves: list[xr.DataArray]) -> Picture:
 
 
 def _seen(array: xr.DataArray) -> str:
+    dim, (at, values) = str(array.dims[0]), _known(array)
+    word = "step" if dim == "look" else dim
+    return (
+        f"{str(array.name).replace('_', ' ')}: {values[0]:.4g} at {word} {at[0]}, "
+        f"{values[-1]:.4g} at {word} {at[-1]}; "
+        f"lowest {values.min():.4g}, highest {values.max():.4g}."
+    )
+
+
+def _known(array: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a metric was taken, and its values: those that are not finite are left out."""
     dim, values = str(array.dims[0]), array.values
     at = array[dim].values if dim in array.coords else np.arange(1, len(values) + 1)
-    return (
-        f"{str(array.name).replace('_', ' ')}: {values[0]:.4g} at {dim} {at[0]}, "
-        f"{values[-1]:.4g} at {dim} {at[-1]}; "
-        f"lowest {np.nanmin(values):.4g}, highest {np.nanmax(values):.4g}."
-    )
+    known = np.isfinite(values)
+    return at[known], values[known]
 
 
 def _draw(metric: str, curves: list[xr.DataArray], units: str) -> Any:
@@ -75,12 +83,12 @@ def _draw(metric: str, curves: list[xr.DataArray], units: str) -> Any:
     ends = [float(array[array.dims[0]].values[-1]) for array in curves]
     for number, array in enumerate(curves):
         dim = str(array.dims[0])
-        at = array[dim].values.astype(float)
+        at, values = _known(array)
+        at = at.astype(float)
         if not epochs and dim == "epoch":  # beside curves over steps
             at = at * max(ends) / ends[number]
         step = -(-len(at) // _MOST_POINTS)
-        values = array.values[::step]
-        at, colour = at[::step], PALETTE[number % len(PALETTE)]
+        at, values, colour = at[::step], values[::step], PALETTE[number % len(PALETTE)]
         held_out = str(array.name).startswith(VALIDATION)
         label = "validation" if held_out else "training"
         if len(at) > _SMOOTHED:

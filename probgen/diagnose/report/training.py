@@ -25,7 +25,7 @@ from probgen.diagnose.report.templating import (
 from probgen.diagnose.verdict import Verdict
 from probgen.results.attributes import version_of
 
-__all__ = ["Captioned", "Card", "Section", "card_of_verdict", "training_page"]
+__all__ = ["Captioned", "Card", "Section", "card_of_verdict", "sections_page", "training_page"]
 
 _MOODS = {"good": "✓", "care": "!", "bad": "✗"}
 
@@ -96,6 +96,15 @@ def training_page(
         title: heading.
 
     """
+    attrs = {str(name): value for name, value in tree.attrs.items()}
+    first = [_card_of_training(attrs), *cards]
+    return sections_page(tree, first, [_history(tree), *sections], source, title)
+
+
+def sections_page(
+    tree: xr.DataTree, cards: list[Card], sections: list[Section], source: str, title: str
+) -> str:
+    """The text of a page of cards and sections, and how the tree was made."""
     from markupsafe import Markup
 
     version = version_of("probgen")
@@ -113,8 +122,8 @@ def training_page(
             style=Markup(static_text("report.css")),
             script=Markup(script),
             data=Markup("[]"),
-            cards=[_card_of_training(attrs), *cards],
-            sections=[_history(tree), *sections],
+            cards=cards,
+            sections=sections,
             made=provenance(tree, told, source),
         )
     )

@@ -8,15 +8,35 @@ thousands of chains do not hold it thousands of times.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from probgen.inference.snapshot import refuse
+from probgen.inference.snapshot import arrays_of, refuse
+from probgen.results.store.state import KernelState
 
-__all__ = ["Ledger"]
+if TYPE_CHECKING:
+    from probgen.inference.batched.record import Record
+
+__all__ = ["Ledger", "noted", "put_back"]
+
+
+def noted(visit: Callable[[Ledger], None], chains: int, record: Record) -> KernelState:
+    """All that `visit` passes through a ledger, after the transitions of a record."""
+    ledger = Ledger(chains)
+    visit(ledger)
+    arrays = ledger.arrays
+    position, rng = arrays.pop("position"), arrays.pop("rng")
+    return KernelState(record.iterations, position, rng, arrays, record.counters)
+
+
+def put_back(visit: Callable[[Ledger], None], chains: int, state: KernelState) -> None:
+    """Give back through `visit` what was noted; raises `OptionError` for what does not fit."""
+    ledger = Ledger(chains, arrays_of(state))
+    visit(ledger)
+    ledger.finish()
 
 
 class Ledger:
@@ -51,6 +71,12 @@ class Ledger:
         """Bytes, uint8 (n,), noted as 64-bit words."""
         padded = np.concatenate([value, np.zeros(-len(value) % 8, dtype=np.uint8)])
         return self._spread(name, padded.view(np.uint64)).view(np.uint8)[: len(value)]
+
+    def generator(self, name: str, generator: torch.Generator) -> None:
+        """Where random numbers stand."""
+        words = self.words(name, generator.get_state().numpy())
+        if self.loading:
+            generator.set_state(torch.from_numpy(words))
 
     def numbers(self, owner: Any, names: Sequence[str], prefix: str = "") -> None:
         """Attributes that are numbers; each keeps its type. Raises `OptionError` for NaN."""

@@ -14,7 +14,7 @@ from probgen.errors import InitialisationError
 from probgen.inference.batched.ensemble import Ensemble
 from probgen.inference.batched.leapfrog import Leapfrog, leapfrog_of
 from probgen.inference.batched.learnt import checked, rows_of
-from probgen.inference.batched.ledger import Ledger
+from probgen.inference.batched.ledger import Ledger, noted, put_back
 from probgen.inference.batched.metric import Metric
 from probgen.inference.batched.record import Record
 from probgen.inference.batched.trajectory_length import halton
@@ -22,7 +22,6 @@ from probgen.inference.batched.transition import transition
 from probgen.inference.batched.warmup import Tuning, Warmup, first_tuning
 from probgen.inference.chains import check_plan
 from probgen.inference.method import DensityLike, Draws, Plan
-from probgen.inference.snapshot import arrays_of
 from probgen.results.store.state import KernelState
 from probgen.targets.batch import batch_of
 
@@ -68,9 +67,7 @@ class _Run:
             self.tuning = Tuning(Metric.diagonal(self.ensemble.position[0] + 1), 1.0, 1.0)
         self.warmup = Warmup(method, plan.warmup, self.tuning, learnt is not None)
         if plan.state is not None:
-            ledger = Ledger(plan.chains, arrays_of(plan.state))
-            self._visit(ledger)
-            ledger.finish()
+            put_back(self._visit, plan.chains, plan.state)
 
     def draws(self, names: list[str]) -> Draws:
         """Make all transitions; hand back what was finished when interrupted."""
@@ -106,17 +103,11 @@ class _Run:
 
     def state(self) -> KernelState:
         """All that the next transition depends on."""
-        ledger = Ledger(self.plan.chains)
-        self._visit(ledger)
-        arrays = ledger.arrays
-        position, rng = arrays.pop("position"), arrays.pop("rng")
-        return KernelState(self.record.iterations, position, rng, arrays, self.record.counters)
+        return noted(self._visit, self.plan.chains, self.record)
 
     def _visit(self, ledger: Ledger) -> None:
         self.ensemble = self.ensemble.visit(ledger)
-        words = ledger.words("rng", self.generator.get_state().numpy())
-        if ledger.loading:
-            self.generator.set_state(torch.from_numpy(words))
+        ledger.generator("rng", self.generator)
         self.tuning.visit(ledger)
         if self.record.iterations < self.plan.warmup:
             self.warmup.visit(ledger, self.ensemble)

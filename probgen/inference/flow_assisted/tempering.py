@@ -173,12 +173,14 @@ def _path(
         gain = np.where(np.isfinite(gain), gain, -np.inf)
         if not np.isfinite(gain).any():
             return None
-        rise = _rise(gain, 1 - blend.beta, settings.ess_share)
+        rest = 1 - blend.beta
+        rise = _rise(gain, rest, settings.ess_share)
+        last = len(temperatures) >= MOST_TEMPERATURES or rest - rise < SMALLEST_RISE
+        rise = rest if last else rise  # the last step is weighted for all that is left
         log_weights = rise * gain
         log_evidence += log_mean(log_weights)
         weights = np.exp(log_weights - log_weights.max())
         rows = weighted_rows(weights / weights.sum(), count, rng)
-        last = len(temperatures) >= MOST_TEMPERATURES or 1 - blend.beta - rise < SMALLEST_RISE
         blend.beta = 1.0 if last else blend.beta + rise
         temperatures.append(blend.beta)
         ensemble = leapfrog.start(position[torch.from_numpy(rows)])

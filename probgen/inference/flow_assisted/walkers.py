@@ -12,7 +12,7 @@ import torch
 
 from probgen.inference.batched.ensemble import Ensemble
 from probgen.inference.batched.leapfrog import leapfrog_of
-from probgen.inference.batched.ledger import Ledger
+from probgen.inference.batched.ledger import Ledger, noted, put_back
 from probgen.inference.chains import check_plan
 from probgen.inference.flow_assisted.jumps import Jumps
 from probgen.inference.flow_assisted.learning import Learning
@@ -27,7 +27,6 @@ from probgen.inference.flow_assisted.walkers_start import (
 )
 from probgen.inference.flow_assisted.weights import FLOW, rebuilt, weights_of
 from probgen.inference.method import DensityLike, Draws, Plan
-from probgen.inference.snapshot import arrays_of
 from probgen.nets.threads import torch_threads
 from probgen.results.store.state import KernelState
 from probgen.targets.batch import batch_of
@@ -77,9 +76,7 @@ class _Run:
         if plan.state is not None:
             nowhere = torch.zeros((plan.chains, density.dim), dtype=torch.float64)
             self.ensemble = Ensemble(nowhere, nowhere, nowhere[:, 0])
-            ledger = Ledger(plan.chains, arrays_of(plan.state))
-            self._visit(ledger)
-            ledger.finish()
+            put_back(self._visit, plan.chains, plan.state)
             return
         self.ensemble = sound_start(leapfrog.start(tensor(plan.initial)))
         if learnt is None and plan.warmup:
@@ -140,17 +137,11 @@ class _Run:
 
     def _state(self) -> KernelState:
         """All that the next transition depends on, after the warm-up."""
-        ledger = Ledger(self.plan.chains)
-        self._visit(ledger)
-        arrays = ledger.arrays
-        position, rng = arrays.pop("position"), arrays.pop("rng")
-        return KernelState(self.record.iterations, position, rng, arrays, self.record.counters)
+        return noted(self._visit, self.plan.chains, self.record)
 
     def _visit(self, ledger: Ledger) -> None:
         self.ensemble = self.ensemble.visit(ledger)
-        words = ledger.words("rng", self.generator.get_state().numpy())
-        if ledger.loading:
-            self.generator.set_state(torch.from_numpy(words))
+        ledger.generator("rng", self.generator)
         self.local.visit(ledger)
         ledger.numbers(self, ("accepted",))
         weights = np.zeros(0) if self.jumps is None else weights_of(self.jumps.guide)

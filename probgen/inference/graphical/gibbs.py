@@ -95,7 +95,7 @@ class Gibbs:
         every = self._kept_sweeps(factors, plan, notes)
         run = GibbsRun(factors, plan, sweeps, key_of(plan.seed), every, self.thin, states)
         built = time.perf_counter() - started
-        result = run.draw()
+        result = run.work()
         result.summary.update(
             engine=sweeps.name, seconds_build=built, irreducible=not reducible, notes=notes
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from probgen.errors import OptionError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from probgen.learn.training.options import TrainingOptions
     from probgen.learn.training.protocol import Learner
 
-__all__ = ["DELEGATED", "GUIDES", "SVI"]
+__all__ = ["DELEGATED", "GUIDES", "SVI", "name_of_guide"]
 
 GUIDES = (
     "mean_field", "multivariate", "low_rank", "mixture",
@@ -97,7 +97,8 @@ class SVI:
         """Validate the settings."""
         object.__setattr__(self, "hidden", _widths(self.hidden))
         if isinstance(self.guide, str):
-            _check_choice("guide", self.guide, (*GUIDES, *DELEGATED))
+            own = ", or a program of your own (on the command line file.py:name)"
+            _check_choice("guide", self.guide, (*GUIDES, *DELEGATED), own)
         elif self.guide is not None and not callable(self.guide):
             raise OptionError(
                 f"SVI(guide={self.guide!r}): give a name ({', '.join(GUIDES)}), a guide (a "
@@ -116,6 +117,13 @@ class SVI:
                 raise OptionError(f"SVI({option}={value!r}): it must be a number above 0.")
         if not isinstance(self.resample, bool):
             raise OptionError(f"SVI(resample={self.resample!r}): it must be True or False.")
+
+    def __repr__(self) -> str:
+        """The settings; a guide of one's own by its name, the same in every process."""
+        values = {entry.name: repr(getattr(self, entry.name)) for entry in fields(self)}
+        if self.guide is not None and not isinstance(self.guide, str):
+            values["guide"] = name_of_guide(self.guide)
+        return f"SVI({', '.join(f'{name}={value}' for name, value in values.items())})"
 
     def run(self, density: Any, plan: Any) -> Any:
         """Fit the guide to a density, or to the factors of a network, and draw from it.
@@ -162,9 +170,14 @@ class SVI:
         return make_learner(self, model, info, options)
 
 
-def _check_choice(option: str, value: Any, known: tuple[str, ...]) -> None:
+def name_of_guide(guide: Any) -> str:
+    """The name of a function or a class, and of a module its class."""
+    return str(getattr(guide, "__name__", type(guide).__name__))
+
+
+def _check_choice(option: str, value: Any, known: tuple[str, ...], else_: str = "") -> None:
     if value not in known:
-        raise OptionError(f"SVI({option}={value!r}): it must be one of {', '.join(known)}.")
+        raise OptionError(f"SVI({option}={value!r}): it must be one of {', '.join(known)}{else_}.")
 
 
 def _is_integer(value: Any) -> bool:

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from probgen.errors import ModelError, OptionError
 from probgen.learn.boltzmann.learner import BoltzmannLearner
 from probgen.learn.boltzmann.methods import Settings
-from probgen.learn.boltzmann.stages import InStages, stage_at
+from probgen.learn.boltzmann.stages import InStages, StagedLearner, stage_at
 from probgen.learn.boltzmann.start import moments, start_from
-from probgen.learn.training.protocol import Player
 from probgen.nets.boltzmann.belief import BeliefNetwork
 
 if TYPE_CHECKING:
@@ -68,20 +67,14 @@ class GreedyLayers(InStages):
         return GreedyLearner(network, self.machine, shares, info)
 
 
-class GreedyLearner:
-    """A player for each restricted machine; only one learns at a time."""
+class GreedyLearner(StagedLearner):
+    """Every machine learns states that those beneath it recognise."""
 
     def __init__(
         self, network: BeliefNetwork, settings: Settings, shares: tuple[float, ...], info: DataInfo
     ) -> None:
+        super().__init__(network.machines, settings, shares, info.batch_size)
         self.network = network
-        self.inner = [BoltzmannLearner(m, settings, info.batch_size) for m in network.machines]
-        self.players: dict[str, Player] = {
-            f"layer{number + 1}": learner.players["machine"]
-            for number, learner in enumerate(self.inner)
-        }
-        self.rows = max(learner.rows for learner in self.inner)
-        self.shares = shares
         layers = range(1, len(self.inner) + 1)
         self.units = _by_layer(BoltzmannLearner.units, layers)
         self.monitors = _by_layer(BoltzmannLearner.monitors, layers)
@@ -107,21 +100,6 @@ class GreedyLearner:
         states = self.network.recognise(visible, loop.stream, to=number)
         found = self.inner[number].judge(states[number], loop)
         return {f"layer{number + 1}_{name}": value for name, value in found.items()}
-
-    def state(self) -> dict[str, Tensor]:
-        """Of every machine's learner."""
-        return {
-            f"{number}.{name}": value
-            for number, learner in enumerate(self.inner)
-            for name, value in learner.state().items()
-        }
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
-        for number, learner in enumerate(self.inner):
-            start = f"{number}."
-            own = {n.removeprefix(start): v for n, v in state.items() if n.startswith(start)}
-            learner.load_state(own)
 
 
 @torch.no_grad()

@@ -14,11 +14,9 @@ from torch import Tensor, nn
 
 from probgen.errors import ModelError, OptionError
 from probgen.learn.boltzmann.doubled import compose, doubled_machines, tie
-from probgen.learn.boltzmann.learner import BoltzmannLearner
 from probgen.learn.boltzmann.methods import Settings
-from probgen.learn.boltzmann.stages import InStages, stage_at
+from probgen.learn.boltzmann.stages import InStages, StagedLearner, stage_at
 from probgen.learn.boltzmann.start import start_from
-from probgen.learn.training.protocol import Player
 from probgen.nets.boltzmann.block import draw_layer
 from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.nets.boltzmann.values import read_values
@@ -71,11 +69,8 @@ class DoubledLayers(InStages):
         return DoubledLearner(model, self.machine, shares, info)
 
 
-class DoubledLearner:
-    """A player for each restricted machine; only one learns at a time."""
-
-    units = BoltzmannLearner.units
-    monitors = BoltzmannLearner.monitors
+class DoubledLearner(StagedLearner):
+    """Every machine with doubled layers learns what those beneath it make of the data."""
 
     def __init__(
         self,
@@ -84,17 +79,8 @@ class DoubledLearner:
         shares: Sequence[float],
         info: DataInfo,
     ) -> None:
+        super().__init__(doubled_machines(model), settings, shares, info.batch_size)
         self.model, self.info, self.start = model, info, settings.start
-        self.inner = [
-            BoltzmannLearner(machine, settings, info.batch_size)
-            for machine in doubled_machines(model)
-        ]
-        self.players: dict[str, Player] = {
-            f"layer{number + 1}": learner.players["machine"]
-            for number, learner in enumerate(self.inner)
-        }
-        self.rows = max(learner.rows for learner in self.inner)
-        self.shares = shares
 
     @torch.no_grad()
     def step(self, batch: dict[str, Tensor], loop: Loop) -> dict[str, float | Tensor]:
@@ -115,21 +101,6 @@ class DoubledLearner:
         loop.update(f"layer{number + 1}")
         compose(self.model, [other.machine for other in self.inner])
         return metrics
-
-    def state(self) -> dict[str, Tensor]:
-        """Of every machine's learner."""
-        return {
-            f"{number}.{name}": value
-            for number, learner in enumerate(self.inner)
-            for name, value in learner.state().items()
-        }
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
-        for number, learner in enumerate(self.inner):
-            start = f"{number}."
-            own = {n.removeprefix(start): v for n, v in state.items() if n.startswith(start)}
-            learner.load_state(own)
 
     def _lowest(self, values: Mapping[str, Tensor]) -> Tensor:
         """Visible states of the lowest machine: twice those of the model."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from probgen.errors import OptionError
+from probgen.learn.boltzmann.learner import BoltzmannLearner
 from probgen.learn.boltzmann.methods import CD, Settings
+from probgen.learn.training.protocol import Player
+from probgen.nets.boltzmann.machine import BoltzmannMachine
 
 if TYPE_CHECKING:
     from probgen.learn.training.loop import Loop
 
-__all__ = ["InStages", "stage_at"]
+__all__ = ["InStages", "StagedLearner", "stage_at"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,43 @@ class InStages:
             raise OptionError(
                 f"{name}(shares={self.shares!r}): they must be at least 0, and not all 0."
             )
+
+
+class StagedLearner:
+    """A player for each restricted machine; only one learns at a time."""
+
+    units = BoltzmannLearner.units
+    monitors = BoltzmannLearner.monitors
+
+    def __init__(
+        self,
+        machines: Iterable[BoltzmannMachine],
+        settings: Settings,
+        shares: Sequence[float],
+        batch_size: int,
+    ) -> None:
+        self.inner = [BoltzmannLearner(machine, settings, batch_size) for machine in machines]
+        self.players: dict[str, Player] = {
+            f"layer{number + 1}": learner.players["machine"]
+            for number, learner in enumerate(self.inner)
+        }
+        self.rows = max(learner.rows for learner in self.inner)
+        self.shares = shares
+
+    def state(self) -> dict[str, Tensor]:
+        """Of every machine's learner."""
+        return {
+            f"{number}.{name}": value
+            for number, learner in enumerate(self.inner)
+            for name, value in learner.state().items()
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        for number, learner in enumerate(self.inner):
+            start = f"{number}."
+            own = {n.removeprefix(start): v for n, v in state.items() if n.startswith(start)}
+            learner.load_state(own)
 
 
 def stage_at(shares: Sequence[float], loop: Loop, clock: int) -> int:

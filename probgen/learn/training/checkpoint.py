@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["cloned", "load_weights", "put_state", "state_of", "weights_of"]
 
 Weights = dict[str, dict[str, Tensor]]
-"""State of the model under "", and of the players' modules that are not the model."""
+"""State of the model under "", and of the players' modules that are not in the model."""
 
 
 def state_of(training: Training) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def state_of(training: Training) -> dict[str, Any]:
         "steps": training.steps.state(),
         "epochs": {name: np.array(values) for name, values in training.epochs.rows.items()},
         "stopping": None if training.stopping is None else training.stopping.state(),
+        "watching": None if training.watching is None else training.watching.state(),
         "stopped": training.stopped,
         "seconds": training.seconds,
     }
@@ -60,6 +61,8 @@ def put_state(training: Training, own: Mapping[str, Any], shared: Mapping[str, A
     training.epochs.rows = {name: v.tolist() for name, v in shared["epochs"].items()}
     if training.stopping is not None:
         training.stopping.load_state(shared["stopping"])
+    if training.watching is not None and shared.get("watching") is not None:
+        training.watching.load_state(shared["watching"])
     training.stopped = "" if shared["stopped"] == "interrupted" else shared["stopped"]
     training.seconds = float(shared["seconds"])
     set_generators(own["generators"])
@@ -67,7 +70,8 @@ def put_state(training: Training, own: Mapping[str, Any], shared: Mapping[str, A
 
 def weights_of(model: nn.Module, learner: Learner) -> Weights:
     """The weights as they are, not copied."""
-    players = {n: p.module for n, p in learner.players.items() if p.module is not model}
+    inner = set(model.modules())
+    players = {n: p.module for n, p in learner.players.items() if p.module not in inner}
     return {name: dict(m.state_dict()) for name, m in {"": model, **players}.items()}
 
 

@@ -26,10 +26,16 @@ _CHUNK = 1 << 22  # numbers at a time
 
 
 class Domain:
-    """What the sites of a program take."""
+    """What the sites of a program take.
 
-    def __init__(self, model: Any, sites: list[Observed], missing: bool) -> None:
-        self._model, self._missing = model, missing
+    `missing` says whether NaN stands for values that are not there; `unlabelled` are sites where
+    NaN does, and -1 in whole numbers.
+    """
+
+    def __init__(
+        self, model: Any, sites: list[Observed], missing: bool, unlabelled: tuple[str, ...] = ()
+    ) -> None:
+        self._model, self._missing, self._unlabelled = model, missing, unlabelled
         self.sites = [site for site in sites if site.argument is not None]
         self._computed = [site for site in sites if site.argument is None]
 
@@ -52,6 +58,7 @@ class Domain:
         moving = [site for site in self.sites if not site.fixed]
         if moving:
             batch = {n: v.to(device) for n, v in rows.typed(raw).items()}
+            batch = _labelled(batch, self._unlabelled)
             again = {s.site: s for s in observed_sites(self._model, batch)}
             for site in moving:
                 self._check(again[site.site], batch[site.argument or ""], numbers)
@@ -60,6 +67,9 @@ class Domain:
                 self._check(site, raw[site.argument or ""], numbers)
 
     def _check(self, site: Observed, value: Tensor, numbers: Tensor | None) -> None:
+        if site.site in self._unlabelled:
+            value = value[~(value.isnan() if value.is_floating_point() else value == -1)]
+            numbers = None
         missing = value.isnan() if value.is_floating_point() else None
         if missing is not None and not self._missing and missing.any():
             _refuse(site, value, missing, numbers, _missing_words)
@@ -72,7 +82,14 @@ class Domain:
             _refuse(site, value, ~inside, numbers, _outside_words)
 
 
-def read_domain(model: Any, rows: Rows, dtype: torch.dtype, missing: bool, device: Any) -> Domain:
+def read_domain(
+    model: Any,
+    rows: Rows,
+    dtype: torch.dtype,
+    missing: bool,
+    device: Any,
+    unlabelled: tuple[str, ...] = (),
+) -> Domain:
     """Run the program on the first rows; sets the types of `rows` to those that sites take.
 
     Raises `DataError` for shapes that do not fit.
@@ -85,14 +102,23 @@ def read_domain(model: Any, rows: Rows, dtype: torch.dtype, missing: bool, devic
         {n: torch.int64 for n, value in first.items() if n not in rows.types}
     )  # what has no site of its own, such as indices, stays whole
     known = {n: v.nan_to_num().to(device) for n, v in rows.typed(first).items()}
-    sites = observed_sites(model, known)
+    sites = observed_sites(model, _labelled(known, unlabelled))
     for site in sites:
         name = site.argument
         if name is None or site.dtype is None:
             continue
-        holes = missing and first[name].is_floating_point()  # which only floats can hold
+        may = missing or site.site in unlabelled
+        holes = may and first[name].is_floating_point()  # which only floats can hold
         rows.types[name] = dtype if holes or site.dtype.is_floating_point else site.dtype
-    return Domain(model, sites, missing)
+    return Domain(model, sites, missing, unlabelled)
+
+
+def _labelled(batch: Mapping[str, Tensor], unlabelled: tuple[str, ...]) -> dict[str, Tensor]:
+    """A batch with 0 for labels that are not there, which a program may look things up by."""
+    return {
+        name: value.nan_to_num().clamp(min=0) if name in unlabelled else value
+        for name, value in batch.items()
+    }
 
 
 def _check_shapes(
@@ -103,8 +129,10 @@ def _check_shapes(
         if name not in names or name not in known or shape == known[name]:
             continue
         size = torch.Size(known[name]).numel()
+        wanted = ", ".join(map(str, known[name]))
         cure = (
-            f"flatten the rows, x.reshape(len(x), {size})"
+            f"{'flatten' if len(known[name]) == 1 else 'reshape'} the rows, "
+            f"x.reshape(len(x), {wanted})"
             if value[0].numel() == size
             else "give the program as many units, or the data as many columns"
         )

@@ -23,7 +23,7 @@ class DataInfo:
     ----------
     rows: number of training cases.
     shapes: of one case, by the name of the program's argument.
-    batch_size: rows of a step of this process.
+    batch_size: rows of a step of this process, and `whole_batch` of all `world` processes.
     steps: of the whole training.
     device: where batches are.
 
@@ -35,6 +35,8 @@ class DataInfo:
     steps: int
     device: torch.device
     data: Rows
+    whole_batch: int = 0
+    world: int = 1
 
     def batches(self, rows: int = 1000) -> Iterator[Batch]:
         """All training data in their order, so many rows at a time, for statistics.

@@ -65,10 +65,13 @@ class Loop:
         self._parameters = {name: _parameters(name, p) for name, p in players.items()}
         self._ratios = {name: _ratios(player) for name, player in players.items()}
         self._averaged: set[str] = set()
-        self._buffers = [b for p in players.values() for b in p.module.buffers()]
+        buffers = [b for p in players.values() for b in p.module.buffers()]
+        self._buffers = list({id(b): b for b in buffers}.values())
         if ema is not None:
             average = get_ema_multi_avg_fn(ema)
             for name, player in players.items():
+                if not player.averaged:
+                    continue
                 self.averages[name] = AveragedModel(player.module, multi_avg_fn=average)
 
     @property

@@ -17,7 +17,7 @@ from probgen.errors import ModelError
 from probgen.learn.training.place import Place
 from probgen.learn.training.protocol import Metrics
 
-__all__ = ["MetricsOfEpochs", "MetricsOfSteps", "window_of"]
+__all__ = ["MetricsOfEpochs", "MetricsOfSteps", "last_known", "window_of"]
 
 _MOST_ROWS = 20_000
 
@@ -56,7 +56,7 @@ class MetricsOfSteps:
         names = dict.fromkeys(name for metrics in pending for name in metrics)
         columns = {name: _column([metrics.get(name) for metrics in pending]) for name in names}
         columns = _averaged(columns, place)
-        self.latest = {name: float(column[-1]) for name, column in columns.items()}
+        self.latest.update({name: last_known(column) for name, column in columns.items()})
         bad = _first_bad(columns, pending, monitors)
         start = 0
         while start < len(pending):
@@ -137,6 +137,12 @@ def _column(values: list[Any]) -> np.ndarray:
     read = iter(torch.stack([t.detach().reshape(()) for t in tensors]).double().cpu().tolist())
     numbers = [next(read) if isinstance(value, Tensor) else value for value in values]
     return np.array([np.nan if number is None else number for number in numbers], dtype=float)
+
+
+def last_known(column: np.ndarray) -> float:
+    """The last entry of the steps that have the metric."""
+    known = column[~np.isnan(column)]
+    return float(known[-1] if len(known) else column[-1])
 
 
 def _averaged(columns: dict[str, np.ndarray], place: Place) -> dict[str, np.ndarray]:

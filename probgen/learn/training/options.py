@@ -10,6 +10,7 @@ from typing import Any
 
 from probgen.errors import OptionError
 from probgen.learn.training.clipping import Clipping, read_clipping
+from probgen.learn.training.watch import Watch, read_watch
 
 __all__ = ["PRECISIONS", "TrainingOptions", "chosen_options"]
 
@@ -37,6 +38,7 @@ class TrainingOptions:
     checkpoint_steps: int | None = None
     threads: int | None = None
     """Of torch; None chooses by the size of the work."""
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         """Validate; raises `OptionError` naming the option."""
@@ -70,7 +72,8 @@ def chosen_options(method: Any, given: Mapping[str, Any], rows: int) -> Training
     named["clip"] = read_clipping(given.get("clip"))
     known = TrainingOptions.__dataclass_fields__
     defaults = {n: v for n, v in getattr(method, "defaults", {}).items() if n in known}
-    options = TrainingOptions(**{**_USUAL, **defaults, **named})
+    chosen = {**_USUAL, **defaults, **named}
+    options = TrainingOptions(**{**chosen, "watch": read_watch(chosen.get("watch"))})
     return replace(options, batch_size=min(options.batch_size, rows))
 
 

@@ -23,6 +23,7 @@ from probgen.learn.training.rows import Rows
 from probgen.learn.training.source import read_rows
 from probgen.learn.training.stopping import Stopping
 from probgen.learn.training.train import Training
+from probgen.learn.training.watching import Watching
 from probgen.nets.stream import Stream
 
 __all__ = ["prepare"]
@@ -47,7 +48,8 @@ def prepare(
     dtype = _type_of(model)
     place.same([*model.parameters(), *model.buffers()])
     missing = bool(getattr(method, "takes_missing", False))
-    domain = read_domain(model, whole, dtype, missing, place.device)
+    unlabelled = tuple(getattr(method, "unlabelled", ()))
+    domain = read_domain(model, whole, dtype, missing, place.device, unlabelled)
     domain.check_rows(whole, place.device)
     training, held_out = _split(whole, validation, names, shapes, chosen.seed)
     if held_out is not None and held_out.types is not whole.types:
@@ -66,6 +68,8 @@ def prepare(
         steps=total,
         device=place.device,
         data=training,
+        whole_batch=chosen.batch_size,
+        world=place.world,
     )
     learner = method.learner(model, info, chosen)
     for player in learner.players.values():
@@ -73,7 +77,10 @@ def prepare(
     loop = Loop(learner.players, place, stream, loader.steps, total, chosen.clip, chosen.ema)
     judged = None if held_out is None else _loader(held_out, chosen, place, shuffle=False)
     stopping = _stopping(learner, chosen, judged is not None, method)
-    return Training(model, learner, loop, loader, chosen, domain, judged, stopping)
+    watching = None
+    if chosen.watch is not None and place.rank == 0:
+        watching = Watching(chosen.watch, training, loader.steps, total)
+    return Training(model, learner, loop, loader, chosen, domain, judged, stopping, watching)
 
 
 def _type_of(model: nn.Module) -> torch.dtype:

@@ -19,8 +19,9 @@ from probgen.declare.environment import isolated
 from probgen.declare.sites import sample_sites, site_kind
 from probgen.declare.supports import support_of
 from probgen.errors import DataError, ModelError
+from probgen.learn.evaluating import evaluating
 
-__all__ = ["Observed", "arguments_of", "observed_sites", "prior_shapes"]
+__all__ = ["Observed", "arguments_of", "observed_sites", "prior_shapes", "traced"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def arguments_of(model: Any) -> list[str]:
 def prior_shapes(model: Any) -> dict[str, tuple[int, ...]]:
     """Shape of one case of every site, from a run without data; empty where that fails."""
     try:
-        trace = _traced(model, {})
+        trace = traced(model, {})
     except Exception:
         return {}
     return {
@@ -73,7 +74,7 @@ def observed_sites(model: Any, batch: Mapping[str, Tensor]) -> list[Observed]:
     nothing that has a support to check against.
     """
     try:
-        trace = _traced(model, dict(batch))
+        trace = traced(model, dict(batch))
     except Exception as error:
         shapes = ", ".join(f"{name} {tuple(v.shape)}" for name, v in batch.items())
         raise DataError(
@@ -143,18 +144,12 @@ def _is_fixed(support: Any) -> bool:
     return all(t.numel() == 1 for t in tensors) and all(map(_is_fixed, inner))
 
 
-def _traced(model: Any, data: Mapping[str, Tensor]) -> Any:
+def traced(model: Any, data: Mapping[str, Tensor]) -> Any:
+    """The trace of a run in the mode for evaluation, without gradients."""
     import pyro
 
-    training = model.training if isinstance(model, torch.nn.Module) else False
-    with isolated(0), torch.no_grad(), pyro.validation_enabled(False):
-        if training:
-            model.eval()  # running statistics stay as they are
-        try:
-            return poutine.trace(model).get_trace(**data)
-        finally:
-            if training:
-                model.train()
+    with isolated(0), evaluating(model), pyro.validation_enabled(False):
+        return poutine.trace(model).get_trace(**data)
 
 
 def _called(model: Any) -> Callable[..., Any]:

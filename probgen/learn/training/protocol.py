@@ -36,12 +36,14 @@ class Player:
     """A module and what optimises it.
 
     `learning_rate` is a number or a schedule that is set before every update; None leaves the
-    optimiser's own. Groups of parameters keep the ratios of their learning rates.
+    optimiser's own. Groups of parameters keep the ratios of their learning rates. `averaged` says
+    whether its weights are of interest after the training, so that `fit(ema=)` averages them.
     """
 
     module: nn.Module
     optimiser: Optimizer
     learning_rate: float | Schedule | None = None
+    averaged: bool = True
 
 
 class Learner(Protocol):
@@ -81,5 +83,6 @@ class LearningMethod(Protocol):
     def learner(self, model: nn.Module, info: DataInfo, options: TrainingOptions) -> Learner:
         """The learner of a module that is on its device already.
 
-        A method whose attribute `takes_missing` is true is given data with NaN.
+        A method whose attribute `takes_missing` is true is given data with NaN; one with
+        `unlabelled`, names of sites, data of theirs with NaN, or -1 in whole numbers.
         """

@@ -4,6 +4,7 @@
       training.json              method, options, model and data; written anew with more epochs
       latest.json                the step whose checkpoint counts
       step-000001200-0.safetensors   one file per process
+      watched-000001200-x.png        draws of the site "x" at that step, if they are watched
 
 Files are written beside their names and renamed; `latest.json` is replaced only when all processes
 have written theirs, and older files are deleted after that. So a training that is killed at any
@@ -20,6 +21,7 @@ from typing import Any
 from probgen.errors import StoreError
 from probgen.learn.training.nested import pack_nested, unpack_nested
 from probgen.learn.training.place import Place
+from probgen.learn.training.watch_files import is_picture
 from probgen.results.store.files import Lock, explained, replace_file
 
 __all__ = ["FORMAT", "TrainingStore", "is_training_store"]
@@ -155,9 +157,8 @@ def _make_room(folder: Path, overwrite: bool) -> None:
 
 
 def _is_ours(file: Path) -> bool:
-    return file.name in (_MANIFEST, _LATEST, _LOCK) or (
-        file.suffix in (".partial", ".safetensors") and not file.is_dir()
-    )
+    ours = file.suffix in (".partial", ".safetensors") or is_picture(file.name)
+    return file.name in (_MANIFEST, _LATEST, _LOCK) or (ours and not file.is_dir())
 
 
 def _clear(folder: Path) -> None:

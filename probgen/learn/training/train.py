@@ -29,6 +29,7 @@ from probgen.learn.training.stopping import Stopping
 from probgen.learn.training.store import TrainingStore
 from probgen.learn.training.threads import training_threads
 from probgen.learn.training.validation import validate
+from probgen.learn.training.watching import Watching
 from probgen.nets.threads import torch_threads
 
 __all__ = ["Training"]
@@ -50,6 +51,7 @@ class Training:
     domain: Domain
     validation: Loader | None = None
     stopping: Stopping | None = None
+    watching: Watching | None = None
     show: Callable[[int, int, str], None] = lambda done, total, detail: None
     stopped: str = ""
     """Why it ended: "epochs", "patience", "interrupted" or "diverged"."""
@@ -96,6 +98,7 @@ class Training:
     def _epoch(self, interrupt: Interrupt) -> None:
         """The rest of the epoch that the clock stands in."""
         loop, loader, step, add = self.loop, self.loader, self.learner.step, self.steps.add
+        watching = self.watching
         alone, autocast, every = loop.world == 1, loop.autocast, self.options.checkpoint_steps
         number, position = divmod(loop.clock, loader.steps)
         check = self._check_rows if loader.rows.lazy and not number else None
@@ -104,6 +107,8 @@ class Training:
             with autocast():
                 add(step(batch, loop))
             loop.end_step()
+            if watching is not None and watching.due(loop.clock):
+                watching.look(self)
             if loop.clock % loader.steps == 0:
                 self._end_epoch(number + 1)
             if alone:
@@ -153,9 +158,12 @@ class Training:
     def _show(self, now: float) -> None:
         loop = self.loop
         told = [f"epoch {math.ceil(loop.epoch)}/{self.options.epochs}"]
-        told += [f"{name} {value:.4g}" for name, value in list(self.steps.latest.items())[:3]]
+        watched = getattr(self.learner, "monitors", {})  # losses are told before these
+        known = sorted(self.steps.latest.items(), key=lambda metric: metric[0] in watched)
+        told += [f"{name} {value:.4g}" for name, value in known[:3]]
         validated = [(n, v[-1]) for n, v in self.epochs.rows.items() if n.startswith(VALIDATION)]
         told += [f"{name} {value:.4g}" for name, value in validated[:1]]
+        told += [] if self.watching is None else self.watching.told
         rate = (loop.clock - self._shown_step) / max(now - self._looked, 1e-9)
         self._shown_step = loop.clock
         self.show(loop.clock, loop.total, ", ".join([*told, f"{rate:.3g} steps/s"]))

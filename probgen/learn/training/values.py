@@ -26,22 +26,22 @@ def describe_value(value: Any) -> dict[str, Any]:
     return {"repr": repr(value), "value": made}
 
 
-def made_again(described: dict[str, Any], given: Any = None) -> Any:
-    """The value that was described, or the one given if it is the same.
+def made_again(described: dict[str, Any], given: Any = None, what: str = "method") -> Any:
+    """The value that was described, or the one given if it is the same; `what` names the option.
 
     Raises `OptionError` for another value, and where it must be given.
     """
     if given is not None:
         if described["value"] is not None and repr(given) != described["repr"]:
             raise OptionError(
-                f"The training was begun with {described['repr']}, and method is {given!r}: going "
-                "on with another method would be another training."
+                f"The training was begun with {described['repr']}, and {what} is {given!r}: going "
+                f"on with another {what} would be another training."
             )
         return given
     if described["value"] is None:
         raise OptionError(
-            f"The method {described['repr']} cannot be made again from the store. Pass it: "
-            "resume(path, model, method=...)."
+            f"The {what} {described['repr']} cannot be made again from the store. Pass it: "
+            f"resume(path, model, {what}=...)."
         )
     return _decode(described["value"])
 

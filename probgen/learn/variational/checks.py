@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
+from probgen.declare.checks.problem import raise_errors
+from probgen.declare.checks.unscored import unscored_problems
+from probgen.declare.sites import is_implicit, sample_sites
 from probgen.declare.supports import is_discrete, support_of, support_words
 from probgen.errors import ModelError
+from probgen.learn.training.probe import traced
+from probgen.learn.training.protocol import Batch
 from probgen.learn.variational.run import Message, is_auxiliary
 
-__all__ = ["check_pair", "check_reparameterised", "enumerated", "is_factor", "latents"]
+__all__ = [
+    "check_pair",
+    "check_reparameterised",
+    "check_scored",
+    "enumerated",
+    "is_factor",
+    "latents",
+]
 
 
 def latents(sites: Mapping[str, Message]) -> dict[str, Message]:
@@ -27,6 +41,15 @@ def is_factor(message: Message) -> bool:
     return type(message["fn"]).__name__ == "Unit"
 
 
+def check_scored(model: Any, batch: Batch) -> None:
+    """Raise `ModelError` for a program with a site that has no density."""
+    trace = traced(model, batch)
+    raise_errors(unscored_problems(trace))
+    for name, site in sample_sites(trace):
+        if is_implicit(site):
+            raise ModelError(_computed(name))
+
+
 def check_pair(
     model: Mapping[str, Message], guide: Mapping[str, Message], named: str = ""
 ) -> None:
@@ -37,6 +60,8 @@ def check_pair(
     drawn = {n: s for n, s in guide.items() if not s["is_observed"]}
     wanted = latents(model)
     for name, site in wanted.items():
+        if is_implicit(site):
+            raise ModelError(_computed(name))
         if name not in drawn and not enumerated(site):
             raise ModelError(_missing(name, site, drawn, named))
     for name, site in drawn.items():
@@ -67,6 +92,13 @@ def check_reparameterised(
                 f"{what} needs draws that can be differentiated, and the site {name!r} of the "
                 f"{of} is {kind}, whose draws cannot: {cure}"
             )
+
+
+def _computed(name: str) -> str:
+    return (
+        f"The site {name!r} has no density (Implicit), and a guide draws whatever is not "
+        f"observed: declare it as pyro.deterministic({name!r}, value)."
+    )
 
 
 def _missing(name: str, site: Message, drawn: Mapping[str, Any], named: str) -> str:
@@ -111,6 +143,11 @@ def _check_alike(name: str, model: Message, guide: Message) -> None:
 
 def _check_support(name: str, prior: Any, guide: Message) -> None:
     support = support_of(prior)
+    if bool(torch.isnan(torch.as_tensor(guide["value"])).any()):
+        raise ModelError(
+            f"The guide draws NaN at {name!r}, from {type(_innermost(guide['fn'])).__name__}: its "
+            "parameters are not finite. Look at what the guide computes them from."
+        )
     try:
         inside = bool(support.check(guide["value"]).all())
     except (NotImplementedError, AttributeError, RuntimeError):

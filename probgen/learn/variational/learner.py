@@ -13,8 +13,9 @@ from probgen.errors import OptionError, ProbgenError
 from probgen.learn.training.guard import NotFinite
 from probgen.learn.training.optimisers import named_optimiser
 from probgen.learn.training.protocol import Batch, Player
+from probgen.learn.variational.checks import check_scored
 from probgen.learn.variational.layout import probe
-from probgen.learn.variational.objectives import ELBO
+from probgen.learn.variational.objectives import ELBO, EnergyDistance
 from probgen.learn.variational.pair import Pair
 from probgen.learn.variational.trouble import explained
 
@@ -56,9 +57,11 @@ class VariationalLearner:
     criterion = "loss"
 
     def __init__(self, svi: Any, model: nn.Module, info: DataInfo) -> None:
+        self.objective = ELBO() if svi.objective is None else svi.objective
+        if not isinstance(self.objective, EnergyDistance):  # which compares draws
+            check_scored(model, info.sample(2))
         self.pair = Pair(model, svi.guide, info.sample(2), svi)
         self.layout = probe(self.pair, info)
-        self.objective = ELBO() if svi.objective is None else svi.objective
         self.estimator = self.objective.estimator(self.pair, self.layout, svi.particles)
         self.describe = dict(self.estimator.describe)
         self.units = dict.fromkeys(self.describe, "nats per row")

@@ -18,11 +18,12 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from torch.distributions import constraints
 
+from probgen.learn.evaluating import evaluating
 from probgen.learn.training.protocol import Batch
 from probgen.learn.variational.autoguides import bound_autoguide, make_autoguide
 from probgen.learn.variational.run import Collect, Run
 
-__all__ = ["Pair"]
+__all__ = ["Pair", "plainly"]
 
 
 class Pair:
@@ -56,7 +57,7 @@ class Pair:
         elif isinstance(found, nn.Module) and not self.own:
             found = _copied(found, model, batch)
         self.guide: Callable[..., Any] = found
-        self.call_model, self.call_guide = _plainly(model), _plainly(found)
+        self.call_model, self.call_guide = plainly(model), plainly(found)
         self.parts: dict[str, nn.Module] = {}
         if isinstance(found, nn.Module) and not _holds(model, found):
             self.parts["guide"] = found
@@ -110,13 +111,8 @@ class Pair:
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:
         """All modules in their mode for evaluation, so that running statistics stay."""
-        modes = [(part, part.training) for part in self.module.modules()]
-        self.module.eval()
-        try:
+        with evaluating(self.module, gradients=True):
             yield
-        finally:
-            for part, mode in modes:
-                part.training = mode
 
     @contextlib.contextmanager
     def stored(self, always: bool = False) -> Iterator[None]:
@@ -180,7 +176,7 @@ def _copied(guide: nn.Module, model: nn.Module, batch: Batch) -> nn.Module:
     return copied if first is None else copied.to(first.device, first.dtype)
 
 
-def _plainly(part: Any) -> Callable[..., Any]:
+def plainly(part: Any) -> Callable[..., Any]:
     """A call without the bookkeeping of `PyroModule`, where nothing in it draws attributes.
 
     Inside a call of a PyroModule every look at a submodule registers all of its parameters.

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probgen.diagnose.metrics.distances import median_squared_distance, squared_distances
+from probgen.diagnose.metrics.sliced import along_directions
 from probgen.studies.compare.estimates import Scalars
 from probgen.studies.reference import Reference, thinned
 
@@ -78,35 +80,16 @@ def floors(reference: Reference) -> JointDistance | None:
 
 
 def _between(x: np.ndarray, y: np.ndarray) -> JointDistance:
+    # the same directions for every method
+    sliced = along_directions(x, y, _DIRECTIONS, _SEED).mean()
     return JointDistance(
-        _sliced(x, y), _mmd(thinned(x, _MOST_OF_KERNEL), thinned(y, _MOST_OF_KERNEL))
+        float(sliced), _mmd(thinned(x, _MOST_OF_KERNEL), thinned(y, _MOST_OF_KERNEL))
     )
-
-
-def _sliced(x: np.ndarray, y: np.ndarray) -> float:
-    rng = np.random.default_rng(_SEED)  # the same directions for every method
-    directions = rng.standard_normal((x.shape[1], _DIRECTIONS))
-    directions /= np.linalg.norm(directions, axis=0)
-    count = min(len(x), len(y))
-    first, second = (
-        np.sort(part @ directions, axis=0)[
-            ((np.arange(count) + 0.5) * len(part) / count).astype(int)
-        ]
-        for part in (x, y)
-    )
-    return float(np.abs(first - second).mean())
 
 
 def _mmd(x: np.ndarray, y: np.ndarray) -> float:
-    between_y = _squared_distances(y, y)
-    width = np.median(between_y[np.triu_indices(len(y), 1)]) or 1.0
+    width = median_squared_distance(y)
     kernels = [
-        np.exp(-each / width).mean()
-        for each in (_squared_distances(x, x), between_y, _squared_distances(x, y))
+        np.exp(-squared_distances(*each) / width).mean() for each in ((x, x), (y, y), (x, y))
     ]
     return float(max(kernels[0] + kernels[1] - 2 * kernels[2], 0.0) ** 0.5)
-
-
-def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)[None]
-    return np.maximum(squares - 2.0 * x @ y.T, 0.0)

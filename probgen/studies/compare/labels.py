@@ -64,5 +64,8 @@ def _with_settings(method: Any) -> str:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         if value != default:
-            chosen.append(f"{field.name}={value!r}")
+            # a function's repr has its address in it, and a module's takes lines
+            own = callable(value) and not dataclasses.is_dataclass(value)
+            shown = getattr(value, "__name__", type(value).__name__) if own else repr(value)
+            chosen.append(f"{field.name}={shown}")
     return f"{_name(method)}({', '.join(chosen)})" if chosen else _name(method)

@@ -11,7 +11,7 @@ from typing import Any
 
 import joblib
 
-from probgen.errors import DataError
+from probgen.errors import DataError, OptionError
 from probgen.inference.arguments import check_counts
 from probgen.inference.boltzmann.recognise import is_machine
 from probgen.progress import ProgressDisplay
@@ -31,6 +31,7 @@ from probgen.studies.compare.result import Comparison
 from probgen.studies.compare.rows import Run
 from probgen.studies.compare.run import Job, is_discrete_network, measure
 from probgen.studies.compare.truth import truth
+from probgen.studies.generative.entries import are_generative
 from probgen.studies.reference import NothingInCommon, Reference
 
 _AFTERWARDS = 1800.0  # seconds for errors and diagnoses of one run: they do not count
@@ -40,9 +41,9 @@ __all__ = ["compare"]
 
 def compare(
     model: Any,
-    methods: Any,
+    methods: Any = None,
     *,
-    data: Mapping[Any, Any] | None = None,
+    data: Any = None,
     reference: Any = None,
     seeds: int | Sequence[int] = 3,
     budget: int | Sequence[int] | None = None,
@@ -52,18 +53,33 @@ def compare(
     jobs: int | None = None,
     threads: int | None = None,
     options: Mapping[str, Any] | None = None,
+    transform: Mapping[str, Any] | None = None,
+    extractor: Any = None,
+    labels: Any = None,
+    metrics: Sequence[str] | None = None,
+    samples: int | None = None,
     progress: bool = True,
-) -> Comparison:
-    """The same model under many methods and seeds: errors, costs and failures side by side.
+) -> Any:
+    """The same model under many methods and seeds, or generative models: costs, errors, failures.
 
-    Every run has a process of its own; one that raises, dies or takes too long is a row with
-    its reason. Warm-up is charged to all that is per second or per gradient; compiling, measured
-    once with an empty cache, is apart, and counts in the time to the first trustworthy answer.
+    A mapping from labels to fits or learned modules, with `data`, compares generative models of
+    any families: Boltzmann machines, programs with latents, flows, adversarial ones. Each is drawn
+    from once for each seed, and the draws are measured against rows of the data; log-likelihoods
+    are given where there are any. A model that fails is a row with its reason. The row "data" has
+    rows of data in the place of draws: what a perfect model comes to.
+
+    Otherwise methods are compared on a model. Every run has a process of its own; one that
+    raises, dies or takes too long is a row with its reason. Warm-up is charged to all that is per
+    second or per gradient; compiling, measured once with an empty cache, is apart, and counts in
+    the time to the first trustworthy answer.
 
     Parameters
     ----------
     model, data
-        As for `infer`.
+        As for `infer`; or generative models by label, and rows that they were not trained on. One
+        array or mapping by site stands for all models, in the space the draws are compared in;
+        where the models' spaces differ (0 and 1, grey from -1 to 1 ...) give each the same cases
+        in its own, data={label: rows}, and `transform`.
     methods
         Methods (`[NUTS(), MCLMC()]`), or a mapping from labels to methods.
     reference
@@ -90,12 +106,26 @@ def compare(
         Threads of each run; the cores divided by `jobs` when left out.
     options
         Further options of `infer`, the same for all methods (`init`, `backend` ...).
+    transform
+        Generative models: by label functions of rows (row, ...) to rows in the common space.
+        Draws go through them, and data that are each model's own.
+    extractor, labels, metrics
+        Generative models: what features of rows the metrics compare, as for `pg.metrics.quality`:
+        an extractor; labels of the rows, for a classifier to be trained on them; or else the
+        values themselves (of images with channels random convolutions). Names of metrics.
+    samples
+        Generative models: draws in a set; 1000, or half of the data, when left out.
+    reference
+        Generative models: other rows of data, in the common space, for the row "data" (such as
+        those trained on); when left out, half of the data is held against the other half.
     progress
         Whether to show progress on standard error.
 
     Returns
     -------
     Comparison: `.table`, `.runs`, `.tree`, `.verdict`, `.plot()`, `.save(path)`; prints itself.
+    Of generative models `GenerativeComparison`: `.table` (`.to_frame()`), `.best`, `.notes`,
+    `.tree`, `.plot()`, `.save(path)`; prints its table.
 
     Raises
     ------
@@ -104,6 +134,28 @@ def compare(
     SamplingError
         The run that was to be the reference failed.
     """
+    of_draws = {
+        "transform": transform,
+        "extractor": extractor,
+        "labels": labels,
+        "metrics": metrics,
+        "samples": samples,
+    }
+    if methods is None and are_generative(model):
+        others = {"budget": budget, "chains": chains, "warmup": warmup, "jobs": jobs}
+        _refuse({**others, "threads": threads, "options": options}, "methods of inference")
+        from probgen.studies.generative.study import compare_generative
+
+        check_counts({"samples": samples})
+        return compare_generative(
+            model, data, seeds=seeds_of(seeds), reference=reference, progress=progress, **of_draws
+        )
+    if methods is None:
+        raise OptionError(
+            "compare needs methods, compare(model, [NUTS(), HMC()]), or generative models, "
+            "compare({label: fit}, data=x)."
+        )
+    _refuse(of_draws, "generative models")
     started = time.perf_counter()
     chosen = labelled(methods)
     check_counts({"chains": chains, "warmup": warmup, "threads": threads})
@@ -151,6 +203,12 @@ def compare(
             },
         )
     )
+
+
+def _refuse(given: Mapping[str, Any], whose: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"{name} is an option of comparing {whose}.")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from probgen.studies.latents.sheets import (
 )
 from probgen.studies.latents.sites import latents_of
 
-__all__ = ["latent_sections"]
+__all__ = ["latent_sections", "reconstructions_section"]
 
 DRAWS = (1, 10, 200)
 """Of the guide for every case, in the table of bounds."""
@@ -49,7 +49,7 @@ def latent_sections(
         )
         return cards, sections
     judged = {name: value[:_JUDGED] for name, value in cases.judged.items()}
-    sections += [_reconstructions(model, judged), _traversals(model, judged)]
+    sections += [reconstructions_section(model, judged), _traversals(model, judged)]
     return cards, sections
 
 
@@ -96,7 +96,8 @@ def _samples(model: Any, seed: int) -> Section:
     return section
 
 
-def _reconstructions(model: Any, judged: Values) -> Section:
+def reconstructions_section(model: Any, judged: Values) -> Section:
+    """Cases, and what the program makes of the guide's mean latents of them."""
     section = Section("reconstructions", "Reconstructions")
     try:
         sheet = reconstruction_sheet(model, judged, 16)

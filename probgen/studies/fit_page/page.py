@@ -15,11 +15,14 @@ from probgen.learn.program_fit import ProgramFit
 from probgen.nets.boltzmann.values import read_values
 from probgen.studies.fit_page.cases import Cases, Values, cases_of
 from probgen.studies.fit_page.filters import filters_section
+from probgen.studies.fit_page.generated import generated_sections
 from probgen.studies.fit_page.inpainting import inpainting_section
-from probgen.studies.fit_page.latents import latent_sections
+from probgen.studies.fit_page.latents import latent_sections, reconstructions_section
 from probgen.studies.fit_page.likelihood import likelihood_section
 from probgen.studies.fit_page.match import match_section
+from probgen.studies.fit_page.program import Program, is_implicit
 from probgen.studies.fit_page.samples import samples_section
+from probgen.studies.fit_page.watched import watched_section
 from probgen.studies.latents.sites import has_latents
 
 __all__ = ["page_of_fit"]
@@ -41,13 +44,32 @@ def page_of_fit(
         tree["observed_data"] = xr.DataTree(_dataset(cases))
     if machine:
         cards, sections = _of_machine(fitted, cases)
-    elif has_latents(fitted.model):
-        seed = int(fitted.tree.attrs.get("seed", 0))
-        cards, sections = latent_sections(fitted.model, cases, seed)
+    else:
+        cards, sections = _of_program(fitted, cases)
+    found = watched_section(fitted, cases)
+    if found is not None:
+        sections.insert(0, found[0])
+        cards = found[1] + cards
     attrs = fitted.tree.attrs
     name, method = (str(attrs.get(key, "")) for key in ("model", "method_settings"))
     heading = title or f"{name or type(fitted.model).__name__} trained by {method.split('(')[0]}"
     return training_page(tree, cards, sections, source_of(type(fitted.model)), heading)
+
+
+def _of_program(fitted: ProgramFit, cases: Cases | None) -> tuple[list[Card], list[Section]]:
+    """Of a program with a density and a guide what the guide says; of others what they draw."""
+    seed = int(fitted.tree.attrs.get("seed", 0))
+    program = Program(fitted.average or fitted.model, cases, seed)
+    if not has_latents(fitted.model):
+        return generated_sections(program)
+    if not is_implicit(program):
+        return latent_sections(fitted.model, cases, seed)
+    cards, sections = generated_sections(program)
+    if cases is not None:
+        judged = {name: value[:16] for name, value in cases.judged.items()}
+        section = reconstructions_section(program.model, judged)
+        sections += [section] if section.pictures else []
+    return cards, sections
 
 
 def _of_machine(fitted: ProgramFit, cases: Cases | None) -> tuple[list[Card], list[Section]]:

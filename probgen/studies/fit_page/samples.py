@@ -23,7 +23,7 @@ from probgen.nets.boltzmann.machine import BoltzmannMachine
 from probgen.results.tree import Labels
 from probgen.studies.fit_page.images import Pixels, pixels_of
 
-__all__ = ["samples_section"]
+__all__ = ["chains_of", "samples_section", "values_of"]
 
 RUNS: tuple[tuple[Any, dict[str, int]], ...] = (
     (Gibbs(), {"chains": 16, "draws": 2000, "warmup": 500}),
@@ -44,7 +44,7 @@ def samples_section(machine: Layered, seed: int) -> tuple[Section, list[Card], T
     pixels = pixels_of(machine)
     for number, (method, counts) in enumerate(RUNS, start=1):
         try:
-            tree = _chains(machine, method, counts, seed)
+            tree = chains_of(machine, method, counts, seed)
         except ProbgenError as error:
             section.remarks.append(f"{method.name} could not draw: {error}")
             continue
@@ -66,7 +66,8 @@ def samples_section(machine: Layered, seed: int) -> tuple[Section, list[Card], T
     return section, cards, drawn
 
 
-def _chains(machine: Layered, method: Any, counts: dict[str, int], seed: int) -> xr.DataTree:
+def chains_of(machine: Layered, method: Any, counts: dict[str, int], seed: int) -> xr.DataTree:
+    """Draws of the visible units, a warm-up behind them."""
     options = MachineOptions(
         counts["chains"],
         counts["draws"],

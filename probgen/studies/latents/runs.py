@@ -15,20 +15,21 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
 from probgen.declare.environment import isolated
-from probgen.declare.sites import sample_sites, site_kind
+from probgen.declare.sites import is_implicit, sample_sites, site_kind
+from probgen.learn.evaluating import evaluating
 
 __all__ = ["decoded", "drawn_cases", "latent_values", "mean_of", "reconstructed", "run"]
 
 
 def drawn_cases(model: nn.Module, site: str, count: int, seed: int = 0) -> Tensor:
     """Means of `site` given latents drawn from the program, (count, size)."""
-    with _quiet(model), isolated(seed):
+    with evaluating(model), isolated(seed):
         return torch.cat([mean_of(run(model)[site]) for _ in range(count)])
 
 
 def reconstructed(model: Any, data: Mapping[str, Tensor], site: str) -> Tensor:
     """Means of `site` given the guide's mean latents of each case, (case, size)."""
-    with _quiet(model), isolated(0):
+    with evaluating(model), isolated(0):
         values = {n: m["value"] for n, m in run(model.guide, dict(data), means=True).items()}
         with poutine.condition(data=values):
             return mean_of(run(model, dict(data))[site])
@@ -36,7 +37,7 @@ def reconstructed(model: Any, data: Mapping[str, Tensor], site: str) -> Tensor:
 
 def latent_values(model: Any, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The guide's mean latents of each case, by site."""
-    with _quiet(model), isolated(0):
+    with evaluating(model), isolated(0):
         return {n: m["value"] for n, m in run(model.guide, dict(data), means=True).items()}
 
 
@@ -45,7 +46,7 @@ def decoded(model: nn.Module, site: str, latents: Mapping[str, Tensor]) -> Tenso
 
     The others are at their means given these, or at their likeliest state.
     """
-    with _quiet(model), isolated(0), poutine.condition(data=dict(latents)):
+    with evaluating(model), isolated(0), poutine.condition(data=dict(latents)):
         return mean_of(run(model, means=True)[site])
 
 
@@ -58,7 +59,7 @@ def run(
     return {
         name: message
         for name, message in sample_sites(trace)
-        if site_kind(message) in ("latent", "observed")
+        if site_kind(message) in ("latent", "observed") or is_implicit(message)
     }
 
 
@@ -94,19 +95,3 @@ class _AtMeans(Messenger):
             return
         if (mean := _mean(msg["fn"])) is not None:
             msg["value"], msg["done"] = mean, True
-
-
-class _quiet:
-    """A module in its mode for evaluation, without gradients."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._model, self._training = model, model.training
-
-    def __enter__(self) -> None:
-        self._model.eval()
-        self._gradients = torch.no_grad()
-        self._gradients.__enter__()
-
-    def __exit__(self, *failure: Any) -> None:
-        self._gradients.__exit__(*failure)
-        self._model.train(self._training)

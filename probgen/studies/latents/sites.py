@@ -44,8 +44,9 @@ def has_latents(model: Any) -> bool:
 def image_of(model: nn.Module, data: Mapping[str, Any] | None = None) -> Image:
     """The site that is an image.
 
-    The model's `image_shape` (height, width) says so; else it is a site with a square number of
-    entries, from 4x4. Sites that are data come first. Raises `ModelError` where there is none.
+    The model's `image_shape` (height, width) says so; else it is a site of (1, height, width) or
+    with a square number of entries, from 4x4. Sites that are data come first. Raises `ModelError`
+    where there is none.
     """
     declared = getattr(model, "image_shape", None)
     sizes = prior_shapes(model) | {name: tuple(v.shape[1:]) for name, v in (data or {}).items()}
@@ -54,7 +55,8 @@ def image_of(model: nn.Module, data: Mapping[str, Any] | None = None) -> Image:
         size = prod(sizes[name])
         side = isqrt(size)
         square = len(sizes[name]) == 1 and side >= _SMALLEST_SIDE and side * side == size
-        shape = declared if declared is not None else (side, side) if square else None
+        plane = sizes[name][1:] if len(sizes[name]) == 3 and sizes[name][0] == 1 else None
+        shape = declared if declared is not None else (side, side) if square else plane
         if shape is not None and prod(shape) == size and sizes[name]:
             return Image(name, (int(shape[0]), int(shape[1])))
     raise ModelError(

@@ -61,6 +61,15 @@ def test_a_wrong_reference_density_is_noticed(monkeypatch):
     assert abs(summary["log_evidence"]) > 10 * summary["log_evidence_error"]
 
 
+def test_the_last_of_too_many_temperatures_is_weighted_for_all_that_is_left(monkeypatch):
+    monkeypatch.setattr(tempering, "MOST_TEMPERATURES", 2)
+    result = run(
+        pg.TemperedSMC(), density_with(TWO), chains=2, draws=2000, warmup=0, seed=1
+    )  # fmt: skip
+    assert result.summary["temperatures"] == [3, 3]
+    assert abs(result.summary["log_evidence"]) < 0.4
+
+
 def test_nan_regions_do_not_bias():
     conforms(pg.TemperedSMC(), TRUNCATED, TRUNCATED.native(), initial=[0.0], warmup=0)
 

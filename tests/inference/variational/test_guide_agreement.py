@@ -109,8 +109,50 @@ def narrower(y):
     pyro.sample("scale", dist.Gamma(2.0, 2.0))
 
 
-def test_a_guide_of_a_smaller_support_gets_a_note():
-    assert "what lies outside is missed" in infer(narrower).attrs["notes"]
+def test_a_guide_of_a_smaller_support_is_warned_of():
+    """Pareto k cannot see it: no draw lies where the guide has no density."""
+    tree = infer(narrower)
+    assert "what lies outside is missed" in tree.attrs["notes"]
+    found = [f for f in pg.diagnose(tree).findings if "lies outside is missed" in f.message]
+    assert [f.severity for f in found] == ["warning"]
+
+
+def bounds_that_are_trained(y):
+    at = pyro.param("at", torch.tensor(1.0))
+    pyro.sample("mean", dist.Normal(0.0, 1.0))
+    pyro.sample("scale", dist.Uniform(0.1, 3.0 + at))
+
+
+def test_bounds_that_are_trained_are_said_without_a_murmur(recwarn):
+    assert "[0.1, 4]" in str(infer(bounds_that_are_trained).attrs["notes"])
+    assert not [w for w in recwarn if "requires_grad" in str(w.message)]
+
+
+def draws_nan(y):
+    pyro.sample("mean", dist.Normal(0.0, 1.0))
+    pyro.sample("scale", dist.LogNormal(torch.tensor(float("nan")), 1.0))
+
+
+def forgets_an_argument(y):
+    pyro.sample("mean", dist.Normal())
+
+
+def divides_by_zero(y):
+    pyro.sample("mean", dist.Normal(1 / 0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("guide", "words"),
+    [
+        (draws_nan, "NaN at 'scale', from LogNormal"),
+        (forgets_an_argument, r"The guide 'forgets_an_argument' raises TypeError"),
+        (divides_by_zero, "The guide 'divides_by_zero' raises ZeroDivisionError"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_goes_wrong_in_a_guide_is_told_as_it_is(guide, words):
+    with pytest.raises(ModelError, match=words):
+        infer(guide)
 
 
 def test_nothing_to_train_is_an_error():

@@ -15,6 +15,7 @@ from probgen.errors import DataError, ModelError
 from probgen.learn.training.domain import read_domain
 from probgen.learn.training.rows import Rows
 from probgen.learn.training.source import read_rows
+from probgen.models.gan import DCGAN
 from tests.learn.training.toys import Gaussian, Likelihoods
 
 X = np.arange(40, dtype=np.float64).reshape(20, 2) / 7
@@ -254,6 +255,9 @@ def test_shapes_that_do_not_fit_are_named():
     rows = read_rows(np.zeros((5, 2, 1)), ["x"], {})
     with pytest.raises(DataError, match=r"flatten the rows, x.reshape\(len\(x\), 2\)"):
         read_domain(Gaussian(), rows, torch.float32, False, "cpu")
+    rows = read_rows(np.zeros((5, 64)), ["x"], {})
+    with pytest.raises(DataError, match=r"reshape the rows, x.reshape\(len\(x\), 1, 8, 8\)"):
+        read_domain(DCGAN(), rows, torch.float32, False, "cpu")
     rows = read_rows(np.zeros((5, 7)), ["y"], {})
     with pytest.raises(DataError, match=r"site 'y' has rows of shape \(7,\).*takes \(3,\)"):
         read_domain(Likelihoods(binary), rows, torch.float32, False, "cpu")

@@ -13,12 +13,15 @@ from typing import Any
 
 import pyro
 import torch
+from pyro.nn import PyroModule
 from torch import Tensor, nn
 
+from probgen.declare.checks.problem import raise_errors
+from probgen.declare.checks.unscored import unscored_problems
 from probgen.errors import DataError, ModelError
 from probgen.learn.training.domain import read_domain
 from probgen.learn.training.information import DataInfo
-from probgen.learn.training.probe import arguments_of, prior_shapes
+from probgen.learn.training.probe import arguments_of, prior_shapes, traced
 from probgen.learn.training.protocol import Batch
 from probgen.learn.training.rows import Rows
 from probgen.learn.training.source import read_rows
@@ -28,6 +31,10 @@ from probgen.learn.variational.particles import Particles
 from probgen.learn.variational.run import Collect, Message, Run
 
 __all__ = ["Cases", "read_case_rows"]
+
+_SHOWN = 100
+"""Rows on which plates are looked at: one of some of the rows only, such as the labelled ones, may
+be as long on two rows as on three."""
 
 
 class Cases:
@@ -43,17 +50,18 @@ class Cases:
                 f"log_likelihood of a program takes a module whose cases are rows, not "
                 f"{type(model).__name__}: declare it as class Model(PyroModule) with `forward`."
             )
-        if not callable(getattr(model, "guide", None)):
-            raise ModelError(
-                f"{type(model).__name__} is no Boltzmann machine, has no `log_prob`, and as a "
-                "program with latent sites it has no `guide` to draw them from: give it one (a "
-                "method or submodule named guide, with the arguments of forward)."
-            )
+        guided = callable(getattr(model, "guide", None))
+        if not guided and not isinstance(model, PyroModule):
+            raise ModelError(_without_guide(model))
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         first = next(self.model.parameters(), torch.zeros(()))
         self.device, self.dtype = first.device, first.dtype
         self.rows = read_case_rows(self.model, data, self.dtype, self.device)
-        info = DataInfo(len(self.rows), {}, min(len(self.rows), 3), 1, self.device, self.rows)
+        shown = min(len(self.rows), _SHOWN)
+        info = DataInfo(len(self.rows), {}, shown, 1, self.device, self.rows)
+        raise_errors(unscored_problems(traced(self.model, info.sample(2))))
+        if not guided:
+            raise ModelError(_without_guide(model))
         with pyro.validation_enabled(False):
             self.pair = Pair(self.model, None, info.sample(2))
             self.layout: Layout = probe(self.pair, info)
@@ -90,7 +98,14 @@ class Cases:
         """The log density of all of some sites by row, (row,), float64."""
         found = torch.zeros(rows, dtype=torch.float64, device=self.device)
         for message in sites.values():
-            found = found + self._particles.by_row(message, run, rows)[0].double()
+            part = self._particles.by_row(message, run, rows)[0].double()
+            if len(part) != rows:
+                raise ModelError(
+                    f"The site {message['name']!r} stands in a plate of some of the cases only, "
+                    "so that cases cannot be told apart: give log_likelihood cases of one kind at "
+                    "a time, such as the labelled ones and then the others."
+                )
+            found = found + part
         return found
 
     def simulated(self, count: int, batch: Batch) -> tuple[dict[str, Message], Batch]:
@@ -125,6 +140,14 @@ def read_case_rows(model: nn.Module, data: Any, dtype: torch.dtype, device: Any)
     domain = read_domain(model, rows, dtype, _may_be_missing(rows), device)
     domain.check_rows(rows, device)
     return rows
+
+
+def _without_guide(model: nn.Module) -> str:
+    return (
+        f"{type(model).__name__} is no Boltzmann machine, has no `log_prob`, and as a program "
+        "with latent sites it has no `guide` to draw them from: give it one (a method or "
+        "submodule named guide, with the arguments of forward)."
+    )
 
 
 def _may_be_missing(rows: Rows) -> bool:

@@ -13,6 +13,7 @@ import torch
 from pyro import poutine
 
 from probgen.declare.checks.failure import failure
+from probgen.declare.data import name_errors
 from probgen.declare.sites import is_statement, site_kind
 from probgen.declare.supports import continuous_support, is_discrete, support_of, support_words
 from probgen.errors import DataError, ModelError
@@ -28,16 +29,17 @@ Sites = Mapping[str, dict[str, Any]]
 def run_guide(guide: Callable[..., Any], data: Mapping[str, Any]) -> Any:
     """A trace of the guide; raises `DataError` or `ModelError` saying why there is none."""
     try:
-        return poutine.trace(guide).get_trace(**data)
-    except (TypeError, ValueError, RuntimeError, NotImplementedError, KeyError) as raised:
-        if isinstance(raised, TypeError) and "argument" in str(raised):
+        trace = poutine.trace(guide).get_trace(**data)
+    except Exception as raised:  # a program of the user's may raise anything
+        if (wrong := name_errors(guide, data)) and isinstance(raised, TypeError):
+            text = wrong[0][1].replace("The program ", "The guide ", 1)
             raise DataError(
-                f"The guide cannot be called with the arguments {', '.join(data)}: {raised}. It "
-                "must take those of the model, by name."
+                f"{text} It must take the arguments {', '.join(data)} of the model, by name."
             ) from raised
         told = failure(guide, raised)
         text = told.message.replace("The program ", "The guide ", 1)
         raise ModelError(f"{text} {told.cure}".strip()) from raised
+    return trace
 
 
 def guide_sites(trace: Any) -> dict[str, dict[str, Any]]:
@@ -97,9 +99,12 @@ def _support(name: str, prior: Any, guide: Any) -> list[str]:
 
 
 def _holds(support: Any, distribution: Any) -> bool:
-    """Whether a support holds draws of a distribution, as far as that can be told."""
+    """Whether a support holds draws of a distribution; true where nobody can draw or tell.
+
+    Draws of the guide that lie outside are then found when they are judged: they have no density.
+    """
     try:
         inside = continuous_support(support).check(distribution.sample((_DRAWS,)))
-    except (NotImplementedError, RuntimeError, ValueError, AttributeError, TypeError):
+    except (NotImplementedError, ValueError):  # improper priors; supports known at values alone
         return True
     return bool(torch.as_tensor(inside).all())

@@ -42,6 +42,7 @@ from probgen.inference.variational.program.parameters import (
     put_back_values,
 )
 from probgen.inference.variational.program.train import Trained, train
+from probgen.inference.variational.svi import name_of_guide
 from probgen.learn.variational.direct import DirectELBO
 from probgen.learn.variational.estimator import Estimator
 from probgen.learn.variational.objectives import ELBO, MMD, EnergyDistance
@@ -119,7 +120,7 @@ def run_program(method: SVI, density: Density, plan: Plan) -> Draws:
     draws.summary = {
         "engine": "pyro",
         "approximation": True,
-        "guide": _name(method.guide, guide),
+        "guide": method.guide if isinstance(method.guide, str) else name_of_guide(guide),
         "estimator": label,
         "steps": len(trained.losses),
         "converged": trained.converged,
@@ -219,14 +220,8 @@ def _shown(guide: Callable[..., Any], model: Any) -> Callable[..., Any]:
     def of_shown(**data: Any) -> Any:
         return guide(**{**data, **shown})
 
-    of_shown.__name__ = getattr(guide, "__name__", type(guide).__name__)
+    of_shown.__name__ = name_of_guide(guide)
     return of_shown
-
-
-def _name(asked: Any, guide: Any) -> str:
-    if isinstance(asked, str):
-        return asked
-    return getattr(guide, "__name__", type(guide).__name__)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Approximate Bayesian computation: latents of programs that can be simulated, not scored."""

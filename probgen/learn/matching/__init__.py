@@ -1,0 +1,1 @@
+"""Programs learned by holding their draws against data: no density, no guide, no critic."""

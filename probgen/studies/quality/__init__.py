@@ -1,0 +1,5 @@
+"""Sample quality of generative programs: `pg.metrics`."""
+
+from probgen.studies.quality import metrics
+
+__all__ = ["metrics"]

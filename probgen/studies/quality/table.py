@@ -1,0 +1,179 @@
+"""A table of sample-quality metrics, of generated against real cases, and of real against real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from probgen.diagnose.metrics import (
+    Extractor,
+    Features,
+    Score,
+    c2st,
+    density_coverage,
+    energy_distance,
+    featured,
+    fid,
+    fid_infinity,
+    inception_score,
+    kid,
+    mmd,
+    precision_recall,
+    sliced_wasserstein,
+)
+from probgen.diagnose.metrics.features import check_shapes
+from probgen.errors import DataError, OptionError
+from probgen.nets.extractors import RandomFeatures
+from probgen.studies.quality.classifier import classifier
+from probgen.studies.quality.draws import draws_of, module_of
+from probgen.studies.quality.result import Quality
+
+__all__ = ["METRICS", "floor", "quality"]
+
+_Computed = Callable[[Features, Features, int], Mapping[str, Score]]
+
+
+def _one(name: str, metric: Callable[..., Score]) -> _Computed:
+    return lambda real, fake, seed: {name: metric(real, fake, seed=seed)}
+
+
+_TOGETHER: dict[tuple[str, ...], _Computed] = {
+    ("fid",): lambda real, fake, seed: {"fid": fid(real, fake)},
+    ("fid_infinity",): _one("fid_infinity", fid_infinity),
+    ("kid",): _one("kid", kid),
+    ("precision", "recall"): lambda real, fake, seed: precision_recall(real, fake)._asdict(),
+    ("density", "coverage"): lambda real, fake, seed: density_coverage(real, fake)._asdict(),
+    ("c2st",): _one("c2st", c2st),
+    ("mmd",): _one("mmd", mmd),
+    ("energy_distance",): _one("energy_distance", energy_distance),
+    ("sliced_wasserstein",): _one("sliced_wasserstein", sliced_wasserstein),
+}
+METRICS = (*(name for names in _TOGETHER for name in names), "inception_score")
+_USUAL = ("fid", "kid", "precision", "recall", "density", "coverage", "c2st", "inception_score")
+
+
+def quality(
+    real: Any,
+    fake: Any,
+    extractor: Extractor | None = None,
+    labels: Any = None,
+    metrics: Sequence[str] | None = None,
+    n: int | None = None,
+    seed: int = 0,
+) -> Quality:
+    """How well generated cases match real ones, in a table.
+
+    Args:
+        real: cases (row, ...); or, for a program as `fake`, its data by name, the site to look at
+            first.
+        fake: cases of the same shape; or a program or its fit, which is drawn from.
+        extractor: makes features of cases. None: a classifier trained on `real` and `labels`,
+            where these are given; random convolutions for images; else values as they are.
+        labels: of real rows, or their name in `real`.
+        metrics: names, of `pg.metrics.METRICS`; None: the usual ones that the extractor and the
+            number of rows allow.
+        n: rows of each side at most, taken at random; as many are drawn of a program.
+        seed: of draws, rows and splits.
+
+    Raises `OptionError` for unknown metrics and `DataError` for cases that do not go together.
+    """
+    data = dict(real) if isinstance(real, Mapping) else {"x": real}
+    site = next(iter(data))
+    labels = data[labels] if isinstance(labels, str) and labels in data else labels
+    if isinstance(labels, str):
+        raise OptionError(f"labels={labels!r}: real has no data of that name.")
+    made = "fake"
+    if (module := module_of(fake)) is not None:
+        made = f"draws of {type(module).__name__}"
+        fake = draws_of(module, data, site, n or len(data[site]), seed)
+    sides = [_thinned(x, n, seed + i) for i, x in enumerate((data[site], fake))]
+    extractor = _chosen(data[site], extractor, labels, seed)
+    return _table(sides[0], sides[1], extractor, metrics, f"{made} against real", seed)
+
+
+def floor(
+    real: Any,
+    extractor: Extractor | None = None,
+    labels: Any = None,
+    metrics: Sequence[str] | None = None,
+    n: int | None = None,
+    seed: int = 0,
+) -> Quality:
+    """What `quality` finds of real against real: two halves of the rows, at random.
+
+    No generator can be expected to do better. Compare at the same number of rows, by `n`, and
+    with the same extractor. Arguments and errors as of `quality`.
+    """
+    if isinstance(real, Mapping):
+        labels = real[labels] if isinstance(labels, str) else labels
+        real = next(iter(real.values()))
+    extractor = _chosen(real, extractor, labels, seed)
+    order = np.random.default_rng(seed).permutation(len(real))
+    half = len(real) // 2
+    if half < 2:
+        raise DataError(f"real has {len(real)} rows, too few for two halves.")
+    sides = [_taken(real, rows[:n]) for rows in (order[:half], order[half : 2 * half])]
+    return _table(sides[0], sides[1], extractor, metrics, "real against real (halves)", seed)
+
+
+def _table(
+    real: Any,
+    fake: Any,
+    extractor: Extractor | None,
+    metrics: Sequence[str] | None,
+    title: str,
+    seed: int,
+) -> Quality:
+    wanted = tuple(_USUAL if metrics is None else metrics)
+    if unknown := [name for name in wanted if name not in METRICS]:
+        raise OptionError(f"metrics: {unknown[0]!r} is none of {', '.join(METRICS)}.")
+    check_shapes(real, fake, "quality")
+    sides = featured(real, extractor, "real"), featured(fake, extractor, "fake")
+    found: dict[str, Score] = {}
+    notes = [f"features: {sides[0].extractor} {sides[0].hash}".rstrip()]
+    rows = " and ".join(
+        f"{len(x)} {side}" for side, x in zip(("real", "fake"), sides, strict=True)
+    )
+    notes.append(f"{rows} rows of {sides[0].values.shape[1]} features")
+    for names, computed in _TOGETHER.items():
+        if not set(names) & set(wanted):
+            continue
+        try:
+            found |= computed(*sides, seed)
+        except DataError as error:
+            if metrics is not None:
+                raise
+            notes.append(f"left out: {error}")
+    if "inception_score" in wanted and (hasattr(extractor, "probabilities") or metrics):
+        try:
+            found["inception_score"] = inception_score(fake, extractor, seed=seed)
+        except DataError as error:
+            if metrics is not None:
+                raise
+            notes.append(f"left out: {error}")
+    return Quality({name: found[name] for name in wanted if name in found}, title, tuple(notes))
+
+
+def _chosen(real: Any, extractor: Extractor | None, labels: Any, seed: int) -> Extractor | None:
+    if extractor is not None:
+        return extractor
+    if labels is not None:
+        return classifier(real, labels, seed)
+    shape = np.shape(real)
+    if len(shape) in (3, 4):
+        return RandomFeatures(channels=shape[1] if len(shape) == 4 else 1, seed=seed)
+    return None
+
+
+def _thinned(x: Any, n: int | None, seed: int) -> Any:
+    if n is None or len(x) <= n:
+        return x
+    return _taken(x, np.random.default_rng(seed).permutation(len(x))[:n])
+
+
+def _taken(x: Any, rows: np.ndarray) -> Any:
+    import torch
+
+    return x[torch.as_tensor(rows)] if isinstance(x, torch.Tensor) else np.asarray(x)[rows]
