@@ -33,7 +33,7 @@ from tests.reference_data import find_reference_data
 
 GUIDES = (
     "laplace", "pathfinder", "mean_field", "multivariate", "low_rank", "mixture",
-    "iaf", "nsf", "coupling", "spline",
+    "iaf", "maf", "nsf", "coupling", "spline",
 )  # fmt: skip
 DRAWS = 1000
 
