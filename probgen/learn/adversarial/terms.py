@@ -90,10 +90,10 @@ class Terms:
             for code in self._method.codes:
                 if code.real:
                     given = draw.given.get(code.site, draw.batch.get(code.site))
-                    if given is not None and not is_there(given).any():
-                        continue  # no row of the minibatch has a label
                     term = surprise(sites[code.site], given)
-                    metrics[f"code_{code.site}_real"] = term.detach()
+                    # without a label there is nothing to tell; processes must tell the same names
+                    if loop.world > 1 or given is None or is_there(given).any():
+                        metrics[f"code_{code.site}_real"] = term.detach()
                     loss = loss + loop.value(code.weight) * term
         return loss
 

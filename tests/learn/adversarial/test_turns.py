@@ -186,8 +186,12 @@ def test_labels_that_are_not_there_do_not_count():
         wanted = cross_entropy(logits[:20], y[:20])
         torch.testing.assert_close(metrics["code_y_real"], wanted.detach())
         assert "code_y" not in metrics
-    _, metrics = one_step(method, made(Labelled), {"x": X, "y": torch.full((32,), -1)})
+    model = made(Labelled)
+    gradients, metrics = one_step(method, model, {"x": X, "y": torch.full((32,), -1)})
     assert "code_y_real" not in metrics
+    for found in gradients.of("critic", model.reader.parameters()):
+        assert found is not None  # every process averages gradients of the same parameters
+        assert not found.any()
 
 
 def test_class_losses_can_fall_below_the_floor_of_a_second_softmax():
