@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from probgen.inference.snapshot import seconds_of
 from probgen.results.store.state import KernelState, Piece
 
 __all__ = ["STATISTICS", "Record"]
+
+PROGRESS_SECONDS = 0.2
 
 STATISTICS: dict[str, type] = {
     "lp": float,
@@ -43,7 +45,7 @@ class Record:
         """Where the latest piece ended."""
         self._before = seconds_of(plan.state) if plan.state else 0.0
         self._rewind()
-        self._began = time.perf_counter()
+        self._began = self._shown = time.perf_counter()
         self._stretches = Stretches(plan, dim, len(self.kinds))
         self._stretch: Stretch | None = None
         self._rows = {True: 0, False: 0}
@@ -65,6 +67,36 @@ class Record:
             "seconds": np.full(chains, self.seconds),
             "seconds_warmup": np.full(chains, self.seconds_warmup),
         }
+
+    def run(self, transition: Callable[[int], None], state: Callable[[], KernelState]) -> bool:
+        """Make every transition by its number; whether an interrupt ended them early.
+
+        Finished pieces go to `Plan.keep` with their `state`. Raises KeyboardInterrupt when it came
+        before the first kept draw.
+        """
+        plan, interrupted = self.plan, False
+        try:
+            for stretch in self.stretches():
+                for number in range(stretch.first, stretch.end):
+                    transition(number)
+                    self.show()
+                if plan.keep is not None:
+                    self.deliver(stretch, state())
+        except KeyboardInterrupt:
+            interrupted = True
+            self.interrupt()
+        if plan.progress:
+            plan.progress(self.progress())
+        if interrupted and self.kept == 0:
+            raise KeyboardInterrupt
+        return interrupted
+
+    def show(self) -> None:
+        """Report progress, not too often."""
+        now = time.perf_counter()
+        if self.plan.progress and now - self._shown > PROGRESS_SECONDS:
+            self._shown = now
+            self.plan.progress(self.progress())
 
     def interrupt(self) -> None:
         """Forget what was done since the latest piece; keep all when there are none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,7 +26,6 @@ from probgen.targets.batch import batch_of
 
 __all__ = ["run"]
 
-PROGRESS_SECONDS = 0.2
 _MIXED = 0x9E3779B97F4A7C15
 
 
@@ -71,25 +69,8 @@ class _Run:
 
     def draws(self, names: list[str]) -> Draws:
         """Make all transitions; hand back what was finished when interrupted."""
-        plan, record, interrupted = self.plan, self.record, False
-        shown = time.perf_counter()
-        try:
-            for stretch in record.stretches():
-                for i in range(stretch.first, stretch.end):
-                    self._step(i)
-                    now = time.perf_counter()
-                    if plan.progress and now - shown > PROGRESS_SECONDS:
-                        shown = now
-                        plan.progress(record.progress())
-                if plan.keep is not None:
-                    record.deliver(stretch, self.state())
-        except KeyboardInterrupt:
-            interrupted = True
-            record.interrupt()
-        if plan.progress:
-            plan.progress(record.progress())
-        if interrupted and record.kept == 0:
-            raise KeyboardInterrupt
+        record = self.record
+        interrupted = record.run(self._step, self.state)
         result = record.draws()
         result.adaptation = self._adaptation(result)
         result.summary = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-PROGRESS_SECONDS = 0.2
 RENEWALS = (0.1, 0.25, 0.4, 0.6)
 """Shares of the warm-up after which the metric is renewed and the flow trained again."""
 _MIXED = 0x9E3779B97F4A7C15
@@ -71,7 +69,6 @@ class _Run:
         self.accepted = 0.0
         """Sum over transitions after warm-up of the share of proposals that were accepted."""
         self.runs = 1 if learnt is None else int(np.max(learnt["runs"])) + 1
-        self._shown = time.perf_counter()
         self._renewals = {max(1, int(share * plan.warmup)) for share in RENEWALS}
         if plan.state is not None:
             nowhere = torch.zeros((plan.chains, density.dim), dtype=torch.float64)
@@ -89,21 +86,8 @@ class _Run:
 
     def draws(self, names: list[str]) -> Draws:
         """Make all transitions; hand back what was finished when interrupted."""
-        plan, record, interrupted = self.plan, self.record, False
-        try:
-            for stretch in record.stretches():
-                for i in range(stretch.first, stretch.end):
-                    self._transition(i)
-                    self._show()
-                if plan.keep is not None:
-                    record.deliver(stretch, self._state())
-        except KeyboardInterrupt:
-            interrupted = True
-            record.interrupt()
-        if plan.progress:
-            plan.progress(record.progress())
-        if interrupted and record.kept == 0:
-            raise KeyboardInterrupt
+        record = self.record
+        interrupted = record.run(self._transition, self._state)
         result = record.draws()
         result.adaptation = self._adaptation(result)
         notes = [*record.notes(result, names), *self.learning.notes]
@@ -192,14 +176,8 @@ class _Run:
 
     def _tempering(self, beta: float, evaluations: int) -> None:
         self.record.gradients[:] = evaluations // self.plan.chains
-        self._show()
+        self.record.show()
         self.record.gradients[:] = 0
-
-    def _show(self) -> None:
-        now = time.perf_counter()
-        if self.plan.progress and now - self._shown > PROGRESS_SECONDS:
-            self._shown = now
-            self.plan.progress(self.record.progress())
 
 
 @dataclass
