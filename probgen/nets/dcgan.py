@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_max_pool2d
 
 from probgen.errors import OptionError
 from probgen.nets.conditioning import Projection, batch_norm, check_label
@@ -114,6 +115,21 @@ class DCGANCritic(nn.Module):
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """What the last hidden layer sees in images, (row, features); labels do not matter."""
         return self._hidden(x).flatten(1)
+
+    def representation(self, x: Tensor, side: int = _SMALLEST) -> Tensor:
+        """What every layer sees in images, (row, features), for a linear classifier of them.
+
+        Each layer's values are the largest of `side` x `side` parts of the image, or as they are
+        where they are no more than that. Source: section 5.1 of the paper.
+        """
+        if side < 1:
+            raise OptionError(f"side={side}: the parts of an image are 1 x 1 or more.")
+        found, hidden = [], self.first(x).contiguous(memory_format=_LAYOUT)
+        for layer in self.layers:
+            hidden = layer(hidden)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(adaptive_max_pool2d(hidden, min(side, hidden.shape[-1])).flatten(1))
+        return torch.cat(found, 1)
 
     def _hidden(self, x: Tensor) -> Tensor:
         return self.layers(self.first(x).contiguous(memory_format=_LAYOUT))

@@ -82,6 +82,24 @@ def test_hidden_values_are_normalised_and_rectified():
     torch.testing.assert_close(critic.features(x), seen.flatten(1))
 
 
+def test_a_representation_is_of_every_layer_pooled():
+    torch.manual_seed(0)
+    critic = DCGANCritic(16, 2, 4)
+    x = torch.randn(6, 2, 16, 16)
+    first = critic.first(x)
+    first = torch.where(first > 0, first, 0.2 * first)  # (6, 4, 8, 8)
+    second = critic.features(x)  # (6, 8, 4, 4), flat
+    pooled = first.reshape(6, 4, 4, 2, 4, 2).amax((3, 5)).flatten(1)
+    torch.testing.assert_close(critic.eval().representation(x, 4)[:, :64], pooled)
+    critic.train()
+    seen = critic.representation(x)
+    torch.testing.assert_close(seen, torch.cat([pooled, second], 1))
+    one = torch.cat([first.amax((2, 3)), second.reshape(6, 8, 4, 4).amax((2, 3))], 1)
+    torch.testing.assert_close(critic.representation(x, 1), one)
+    with pytest.raises(OptionError, match="side=0"):
+        critic.representation(x, 0)
+
+
 @pytest.mark.parametrize("classes", [0, 10])
 def test_weights_start_normal_with_a_spread_of_two_hundredths(classes):
     torch.manual_seed(0)

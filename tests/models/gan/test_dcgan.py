@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 
 import pytest
 import torch
 from pyro import poutine
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 import probgen as pg
 from probgen.errors import ModelError, ProbgenError
 from probgen.learn.draws import evaluating
+from probgen.models import _digits
 from probgen.models.gan import DCGAN, dcgan
 from probgen.studies.latents.sheets import sample_sheet
 from probgen.studies.latents.sites import image_of
@@ -89,6 +95,47 @@ def changes(model: DCGAN, pairs: int, steps: int, seed: int) -> tuple[float, flo
     return tuple(
         float((order[1:] != order[:-1]).sum(0).float().median()) for order in (classes, elsewhere)
     )
+
+
+def probed(critic: nn.Module) -> float:
+    """Percent of held-out digits that a linear classifier of the critic's layers gets right.
+
+    As in section 5.1 of the paper, with one part of the image where the paper has 4x4.
+    """
+    held_out = ("validation", "test")
+    with evaluating(critic):
+        seen = {p: critic.representation(dcgan.data(p)["x"], 1) for p in ("train", *held_out)}
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    linear.fit(seen["train"].numpy(), _digits.labels("train"))
+    digits = torch.cat([_digits.labels(part) for part in held_out])
+    return 100 * linear.score(torch.cat([seen[part] for part in held_out]).numpy(), digits)
+
+
+def gained(method: pg.Adversarial, seed: int) -> float:
+    """Points that a critic's features gain as it learns."""
+    torch.manual_seed(seed)
+    model = DCGAN(width=WIDTH)
+    before = probed(model.critic)
+    fit = pg.fit(
+        model, method, data=dcgan.data(), epochs=300, seed=seed, threads=1, watch=False,
+        progress=False,
+    )  # fmt: skip
+    return probed(fit.model.critic) - before
+
+
+@pytest.mark.slow
+def test_a_learned_critic_sees_more_of_digits_than_the_same_before():
+    found = [gained(dcgan.method, seed) for seed in SEEDS]
+    print("DCGAN: points that a linear classifier of the critic's layers gains", found)
+    assert statistics.median(found) >= 5
+
+
+@pytest.mark.slow
+def test_without_the_penalty_it_hardly_does():
+    """The probe tells critics apart."""
+    found = [gained(replace(dcgan.method, penalties=()), seed) for seed in SEEDS]
+    print("DCGAN without R1: points gained", found)
+    assert statistics.median(found) < 5
 
 
 @pytest.mark.slow
