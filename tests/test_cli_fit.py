@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import probgen as pg
 from probgen.cli import app
 from probgen.cli.fit import METHODS
+from probgen.learn.training.store import TrainingStore
 
 MODEL = '''
 """A Gaussian with its data and method."""
@@ -30,6 +31,40 @@ class Toy(Gaussian):
 def data():
     return {"x": normal_data()}
 '''
+
+PAIRED = '''
+"""Points from four normal numbers."""
+
+import probgen as pg
+from tests.learn.adversarial.programs import Points, Score, normal_points
+
+method = pg.Adversarial(sites=("x", "z"), game=pg.games.Bidirectional())
+
+
+model = Points(Score(6))
+
+
+def data():
+    return {"x": normal_points(64)}
+'''
+GUIDES = """
+import probgen as pg
+import pyro
+from torch import nn
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x):
+        with pyro.plate("case", len(x)):
+            pyro.sample("z", pg.Implicit(self.net(x)))
+
+
+encoder = Encoder()
+"""
 
 
 def cli(*arguments: object) -> tuple[int, str]:
@@ -101,6 +136,40 @@ def test_a_stored_training_gets_more_epochs_and_a_page(model, tmp_path):
     code, said = cli("resume", store, "--model", model, "--draws", 9)
     assert code == 1
     assert "--draws is an option of runs" in said
+
+
+def test_checkpoints_are_as_often_as_is_asked_for(model, tmp_path):
+    store = tmp_path / "run"
+    often = ["--checkpoint-steps", 3, "--checkpoint-seconds", 0.5]
+    options = ["--epochs", 2, "--seed", 1, "--quiet"]
+    assert cli("fit", model, *options, *often, "--store", store)[0] == 0
+    kept = TrainingStore.read_manifest(store)["options"]
+    assert (kept["checkpoint_steps"], kept["checkpoint_seconds"]) == (3, 0.5)
+    code, said = cli("fit", model, *options, *often)
+    assert code == 1
+    assert "--checkpoint-seconds: checkpoints are written to --store PATH" in said
+    code, said = cli("fit", model, "--checkpoint-seconds", 0, "--store", tmp_path / "no")
+    assert code == 1
+    assert "checkpoint_seconds=0.0: must be above 0" in said
+
+
+def test_a_training_by_a_guide_of_a_file_goes_on_with_it(tmp_path):
+    (tmp_path / "paired.py").write_text(PAIRED)
+    (tmp_path / "guides.py").write_text(GUIDES)
+    guide = ["--set", f"guide={tmp_path / 'guides.py'}:encoder"]
+    store = tmp_path / "run"
+    code, said = cli(
+        "fit", tmp_path / "paired.py", *guide, "--epochs", 1, "--seed", 1, "--store", store,
+        "--quiet",
+    )  # fmt: skip
+    assert code == 0, said
+    more = ["resume", store, "--model", tmp_path / "paired.py", "--epochs", 2, "--quiet"]
+    code, said = cli(*more)
+    assert code == 1
+    assert "The game needs a guide" in said
+    code, said = cli(*more, "--method-option", guide[1])
+    assert code == 0, said
+    assert "2 steps" in said
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 Source: Metz, Poole, Pfau and Sohl-Dickstein (2017), "Unrolled generative adversarial networks",
 ICLR (the ring); Srivastava, Valkov, Russell, Gutmann and Sutton (2017), "VEEGAN: reducing mode
-collapse in GANs using implicit variational learning", NeurIPS (the grid, and counting modes).
+collapse in GANs using implicit variational learning", NeurIPS (the grid).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["GRID_SCALE", "RING_SCALE", "drawn", "grid", "modes_found", "part", "ring"]
+__all__ = ["GRID_SCALE", "RING_SCALE", "drawn", "grid", "part", "ring"]
 
 RING_SCALE, GRID_SCALE = 0.02, 0.05  # standard deviations
 _PARTS = {"train": (6400, 1), "validation": (2560, 2), "test": (2560, 3)}  # draws, seed
@@ -41,10 +41,3 @@ def drawn(centres: Tensor, scale: float, count: int, seed: int = 0) -> dict[str,
 def part(centres: Tensor, scale: float, name: str) -> dict[str, Tensor]:
     """Draws of the "train" (6400), "validation" (2560) or "test" (2560) part."""
     return drawn(centres, scale, *_PARTS[name])
-
-
-def modes_found(x: Tensor, centres: Tensor, scale: float) -> tuple[int, float]:
-    """How many modes have a point within 3 `scale`, and which share of the points is that near."""
-    distance, nearest = torch.cdist(x, centres).min(1)
-    near = distance < 3 * scale
-    return len(nearest[near].unique()), float(near.float().mean())

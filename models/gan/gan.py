@@ -8,8 +8,9 @@ Data: made here, 8 normals on a ring (Metz et al. 2017).
 With sp = softplus and D in logits the critic's loss is E sp(-D(x)) + E sp(D(G(z))), least at
 D = log p_data / p_G, where it is log 4 - 2 JSD(p_data, p_G); the program's is E sp(-D(G(z))).
 Checked: between two known normals D correlates with log p / q (0.99 and more) and the loss is that
-of the formula; after 2500 steps all 8 modes of the ring have draws, in each of 3 seeds, and 22 of
-the 25 of a grid (median of 22, 19 and 23).
+of the formula; after 2500 steps all 8 modes of the ring have draws in each of 5 seeds
+(81 to 88 % of draws within three standard deviations of one), and 24, 25, 24, 23 and 25 of the 25
+of a grid (18 to 32 %).
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from torch import Tensor, nn
 import probgen as pg
 from probgen.models.gan import _points
 from probgen.models.gan._papers import BodyCritic, Maxout, started
-from probgen.nets.dense import DenseCritic, mlp
+from probgen.nets.dense import DenseCritic, Times, mlp
 
 method = pg.Adversarial(
-    penalties=(pg.penalties.R1(0.1),), learning_rate=pg.schedules.Cosine(1e-3), betas=(0.5, 0.99)
+    penalties=(pg.penalties.R1(0.1),), learning_rate=pg.schedules.Cosine(3e-3), betas=(0.0, 0.9)
 )
 
 
@@ -41,6 +42,7 @@ class GAN(PyroModule):
         latents: how many.
         hidden: widths of the hidden layers of both networks.
         bounded: whether entries lie in [-1, 1], as the grey of an image does.
+        scale: otherwise about how far they spread, which the networks need not learn.
         generator, critic: other networks, (row, latents) -> (row, size), and
             (row, size) -> (row,) logits.
 
@@ -52,13 +54,14 @@ class GAN(PyroModule):
         latents: int = 16,
         hidden: tuple[int, ...] = (128, 128, 128),
         bounded: bool = False,
+        scale: float = 2.5,
         generator: nn.Module | None = None,
         critic: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        last = nn.Tanh() if bounded else nn.Identity()
+        last = nn.Tanh() if bounded else Times(scale)
         self.generator = generator or nn.Sequential(mlp(latents, size, hidden), last)
-        self.critic = critic or DenseCritic(size, hidden)
+        self.critic = critic or DenseCritic(size, hidden, scale=1.0 if bounded else scale)
         self.register_buffer("origin", torch.zeros(latents), persistent=False)
 
     def forward(self, x: Tensor | None = None) -> None:

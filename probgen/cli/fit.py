@@ -9,6 +9,8 @@ from probgen.cli.fitdata import training_data
 from probgen.cli.fitoptions import (
     METHODS,
     BatchSize,
+    CheckpointSeconds,
+    CheckpointSteps,
     Clip,
     Device,
     Devices,
@@ -59,6 +61,8 @@ def fit(
     watch_samples: WatchSamples = None,
     seed: TrainingSeed = None,
     store: TrainingStorePath = None,
+    checkpoint_seconds: CheckpointSeconds = None,
+    checkpoint_steps: CheckpointSteps = None,
     overwrite: Overwrite = False,
     save: Save = None,
     output: Page = None,
@@ -80,6 +84,7 @@ def fit(
     page = writable(output, "--output", PAGES)
     if page is not None and not program:
         raise OptionError("--output: the page is of programs, and this is a network.")
+    _check_stored(store, checkpoint_seconds=checkpoint_seconds, checkpoint_steps=checkpoint_steps)
     table = training_data(data, program, loaded)
     given = {
         "epochs": epochs,
@@ -94,6 +99,8 @@ def fit(
         "precision": precision,
         "watch": watch_of(watch, watch_every, watch_samples),
         "store": store,
+        "checkpoint_seconds": checkpoint_seconds,
+        "checkpoint_steps": checkpoint_steps,
         "overwrite": overwrite or None,
         "seed": start if program else seed,
     }
@@ -108,6 +115,15 @@ def fit(
     code = told(fitted, saved, quiet, store, model)
     paged(fitted, page, table, validation, quiet)
     raise typer.Exit(code)
+
+
+def _check_stored(store: str | None, **given: Any) -> None:
+    """Raise `OptionError` for options of checkpoints where none are written."""
+    for name, value in given.items():
+        if value is not None and store is None:
+            raise OptionError(
+                f"--{name.replace('_', '-')}: checkpoints are written to --store PATH; name it."
+            )
 
 
 def watch_of(watch: bool | None, every: float | None, samples: int | None) -> Any:
@@ -127,18 +143,28 @@ def go_on_training(
     store: str,
     model: str | None,
     data: list[str] | None,
+    method: str | None,
+    method_option: list[str] | None,
     epochs: int | None,
     output: str | None,
     quiet: bool,
 ) -> int:
-    """Go on with a stored training; returns the exit code."""
+    """Go on with a stored training; returns the exit code.
+
+    The method is that of the store; one that holds what no store can, such as a guide of a file,
+    is given again.
+    """
     import probgen as pg
     from probgen.learn.training.store import TrainingStore
 
     page = writable(output, "--output", PAGES)
     loaded = None if model is None else pg.load_model(model)
     table: Any = training_data(data, True, loaded)
-    fitted = pg.resume(store, loaded, data=table, epochs=epochs, progress=not quiet)
+    again = None
+    if method is not None or method_option:
+        own = None if loaded is None else loaded.method
+        again = chosen_method(own, method, method_option or (), METHODS, None)
+    fitted = pg.resume(store, loaded, data=table, method=again, epochs=epochs, progress=not quiet)
     code = told(fitted, None, quiet, store, str(model))
     kept = TrainingStore.read_manifest(store)["validation"]
     paged(fitted, page, table, kept if isinstance(kept, float) else None, quiet)

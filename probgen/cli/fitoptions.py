@@ -164,6 +164,22 @@ TrainingStorePath = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+CheckpointSeconds = Annotated[
+    float | None,
+    typer.Option(
+        help="Longest time between checkpoints in --store.",
+        show_default="60",
+        rich_help_panel=OUTPUT,
+    ),
+]
+CheckpointSteps = Annotated[
+    int | None,
+    typer.Option(
+        help="Most steps between checkpoints in --store.",
+        show_default="any",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Save = Annotated[
     str | None,
     typer.Option(

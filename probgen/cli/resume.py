@@ -61,13 +61,12 @@ def resume(
 
     picture_path = writable(picture, "--picture", PICTURE_ENDINGS)
     if is_training_store(store):
-        for name, value in (
-            ("--draws", draws), ("--threads", threads), ("--picture", picture),
-            ("--method", method), ("--method-option", method_option),
-        ):  # fmt: skip
+        for name, value in (("--draws", draws), ("--threads", threads), ("--picture", picture)):
             if value is not None:
                 raise OptionError(f"{name} is an option of runs, and {store} is a training.")
-        raise typer.Exit(go_on_training(store, model, data, epochs, output, quiet))
+        raise typer.Exit(
+            go_on_training(store, model, data, method, method_option, epochs, output, quiet)
+        )
     for name, value in (("--epochs", epochs), ("--output", output)):
         if value is not None:
             raise OptionError(f"{name} is an option of trainings, and {store} is a run.")

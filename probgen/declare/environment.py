@@ -7,7 +7,9 @@ the user's random state or parameter store. Everything here is a context manager
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -33,6 +35,12 @@ __all__ = [
 ]
 
 _SEEDS = 2**32  # as many as NumPy's global generator takes
+
+_TURN = threading.RLock()
+"""Held while a program runs: Pyro's handlers, random states and torch's default dtype are the
+process's, and a run in the background has programs run on a thread of its own."""
+if hasattr(os, "register_at_fork"):  # a child has no thread that would let go of it
+    os.register_at_fork(after_in_child=lambda: globals().update(_TURN=threading.RLock()))
 
 _LOW_PRECISION = (torch.float32, torch.float16, torch.bfloat16)
 _NARROWING = ("float", "half", "bfloat16")
@@ -143,7 +151,7 @@ def tracing() -> Iterator[None]:
 
     Validation asks for the truth value of tensors, also in distributions that were built with
     it on, and costs more than the density itself; the declaration is validated once before.
-    Attention is computed by its definition, cosine transforms by a matrix.
+    Attention is computed by its definition, cosine transforms by a matrix. Threads take turns.
     """
     Distribution = torch.distributions.Distribution
     build, iterate = Distribution.__init__, IndepMessenger.__iter__
@@ -157,7 +165,7 @@ def tracing() -> Iterator[None]:
             self._indices = range(self.size)
         yield from iterate(self)
 
-    with pyro.validation_enabled(False), contextlib.ExitStack() as replaced:
+    with _TURN, pyro.validation_enabled(False), contextlib.ExitStack() as replaced:
         replaced.enter_context(_attribute(Distribution, "__init__", build_unchecked))
         replaced.enter_context(_attribute(IndepMessenger, "__iter__", iterate_integers))
         for kind in (Distribution, hmm.HiddenMarkovModel):
@@ -196,6 +204,6 @@ def _plain_attention() -> Iterator[None]:
 @contextlib.contextmanager
 def validating() -> Iterator[None]:
     """Pyro's validation on everywhere, its remarks about undeclared constraints left out."""
-    with pyro.validation_enabled(True), warnings.catch_warnings():
+    with _TURN, pyro.validation_enabled(True), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -42,9 +42,11 @@ def find_program(module: ModuleType, stem: str, function: str | None = None) -> 
     if len(programs) == 1:
         return next(iter(programs.values()))
     if not programs:
+        classes = _classes(module)
+        instance = f", or make an instance, `model = {classes[0]}()`" if classes else ""
         raise ModelError(
             f"{stem}.py holds no Pyro program: no public function in it uses pyro.sample. "
-            f"Define `def {stem}(...)` with pyro.sample statements."
+            f"Define `def {stem}(...)` with pyro.sample statements{instance}."
         )
     raise ModelError(
         f"{stem}.py holds several functions that use Pyro: {', '.join(programs)}. Say which is "
@@ -74,6 +76,21 @@ def _class_of_the_file(module: ModuleType, stem: str) -> type | None:
         ):
             return value
     return None
+
+
+def _classes(module: ModuleType) -> list[str]:
+    """Classes of the file whose instances can be called, those that use Pyro first."""
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and _public(name)
+    }
+    callable_ = [name for name, value in own.items() if "__call__" in dir(value)]
+    return sorted(callable_, key=lambda name: not any(map(uses_pyro, _methods(own[name]))))
+
+
+def _methods(kind: type) -> list[FunctionType]:
+    return [value for value in vars(kind).values() if isinstance(value, FunctionType)]
 
 
 def _instance(program: type, stem: str) -> Any:

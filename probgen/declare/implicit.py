@@ -68,6 +68,8 @@ class Implicit(TorchDistribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> Implicit:
         """The same value in every entry of a larger batch."""
         shape = torch.Size(batch_shape)
+        if shape == self.batch_shape:  # as in every plate that is as long as the value
+            return self
         return Implicit(
             self.value.expand(shape + self.event_shape), self.event_dim, site=self.site
         )

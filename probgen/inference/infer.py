@@ -113,7 +113,9 @@ def infer(
         Whether a run that is stored there already is replaced.
     background
         Whether to sample on a thread and return at once, after the model has been compiled, with
-        a handle: `tree()`, `progress`, `stop()`, `wait()`, `result()`.
+        a handle: `tree()`, `progress`, `stop()`, `wait()`, `result()`. What runs the program
+        itself (`RejectionABC`, `SMCABC`, the eager backend) takes turns with other calls of
+        probgen; leave random states and the default dtype of torch, and Pyro, alone meanwhile.
     hidden
         Boltzmann machines: whether the posterior holds the hidden units too; when left out,
         where their draws take no more than 64 MiB.
@@ -178,13 +180,18 @@ def infer(
 
         asked = machine_options(common, only_programs, hidden)
         at_once = infer_belief(model, method, data, asked, Labels(**labels))
-    elif callable(model) and simulates(method) and not is_machine(model):
-        from probgen.inference.likelihood_free.infer import infer_by_simulation
-
-        at_once = infer_by_simulation(model, method, data, common, only_programs, Labels(**labels))
     if at_once is not None:
         tree = at_once if storage is None else store_result(at_once, storage)
         return finished(tree) if background else tree
+    if callable(model) and simulates(method) and not is_machine(model):
+        from probgen.inference.likelihood_free.prepare import (
+            prepare_simulation,
+            simulation_options,
+        )
+
+        wanted = simulation_options(method, common, only_programs)
+        simulation = prepare_simulation(model, method, data, wanted, Labels(**labels))
+        return launch(simulation, model, data, storage, background)
     derived = True if storage is None else None
     run, model, data = prepare(model, method, data, common, only_programs, labels, hidden, derived)
     return launch(run, model, data, storage, background)

@@ -15,10 +15,10 @@ __all__ = ["PreparedRun", "drawn_arrays"]
 
 
 class PreparedRun(Protocol):
-    """A program, network or machine, with the method that samples it."""
+    """A program, network, machine or simulator, with the method that samples it."""
 
     kind: ClassVar[str]
-    """"program", "network" or "machine": who describes it in a store."""
+    """"program", "network", "machine" or "simulation": who describes it in a store."""
 
     @property
     def title(self) -> str:

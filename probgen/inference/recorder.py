@@ -19,7 +19,7 @@ from probgen.results.store.state import KernelState, Piece
 from probgen.results.store.store import Store
 from probgen.results.tree import storable
 
-__all__ = ["EVERY", "Recorder"]
+__all__ = ["EVERY", "Recorder", "Standing"]
 
 _BLOCK_BYTES = 32_000_000  # of groups that are made at a time
 _HELD_BYTES = 1_000_000  # of pieces that are not worth a write of their own
@@ -32,6 +32,9 @@ _NODES_EVERY = 10.0
 """Seconds between descriptions of every array by itself, which only few look at."""
 
 Groups = Mapping[str, xr.Dataset]
+Standing = Callable[[], tuple[Piece, Groups, Mapping[str, Any]]]
+"""What a run whose draws change as it goes on has now: all of them as a piece with its state,
+groups that go with them, and attributes. Called where it is written, at any time after."""
 Values = Mapping[str, Mapping[str, np.ndarray]]
 
 
@@ -64,6 +67,8 @@ class Recorder:
         self._held: list[Piece] = []
         self._held_bytes = 0
         self._latest = state  # of what is appended, to be committed
+        self._standing: Standing | None = None  # of what is to be replaced
+        self._replaces = False
         self._described = time.monotonic()
         self._due = self._described + EVERY
         self._at_once = max(1, _BLOCK_BYTES // max(draw_bytes, 1))
@@ -89,6 +94,8 @@ class Recorder:
 
     def done(self, warm: bool) -> int:
         """Draws of each chain that are stored."""
+        if not warm and self.store.replaced:
+            return self.store.replaced
         lengths = self.store.lengths
         return lengths.get("warmup_sample_stats" if warm else "sample_stats", 0)
 
@@ -109,6 +116,13 @@ class Recorder:
                 self._write()
             else:
                 self._append_held()
+
+    def replace(self, standing: Standing) -> None:
+        """Store what a run has now in place of what it had, unless that was a moment ago."""
+        self._standing, self._replaces = standing, True
+        if time.monotonic() >= self._due:
+            with held_back(), explained(self.store.path, "written"):
+                self._write()
 
     def keeper(self, watch: Callable[[None], None] | None) -> Callable[[Piece], None]:
         """`keep`, with a call of `watch` after every piece: it may want the run to stop."""
@@ -153,6 +167,13 @@ class Recorder:
         if self._held:
             self._latest = _copied_state(self._held[-1].state)
         self._held, self._held_bytes = [], 0
+        if self._standing is not None:
+            piece, groups, attrs = self._standing()
+            drawn = self._to_groups(piece) if piece.draws.shape[1] else {}
+            self.store.replace({**drawn, **groups})
+            self._latest = piece.state
+            self._attrs |= {key: storable(value) for key, value in attrs.items()}
+            self._standing = None
 
     def finish(self, whole: Piece | None, final: Groups, attrs: Mapping[str, Any]) -> None:
         """Store what is known at the end: attributes, groups that do not grow, and, from methods
@@ -164,9 +185,8 @@ class Recorder:
             self.store.put(self._constants)
             self.store.put(final)
             plain = {key: storable(value) for key, value in attrs.items()}
-            finished = not attrs.get("interrupted") and (
-                self.done(False) >= self._planned[False] or self._latest is None
-            )
+            whole_run = self.done(False) >= self._planned[False] or self._latest is None
+            finished = not attrs.get("interrupted") and (whole_run or self._replaces)
             self.store.commit(plain, self._latest, finished)
             self.state = self._latest
 

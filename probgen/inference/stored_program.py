@@ -29,7 +29,7 @@ from probgen.inference.storing import Request
 from probgen.results.store.checkpoint import read_start
 from probgen.results.tree import Labels
 
-__all__ = ["KEPT", "describe", "labels_from_json", "labels_json", "restore"]
+__all__ = ["KEPT", "describe", "found_again", "labels_from_json", "labels_json", "restore"]
 
 _DIFFERENT = {"float64": 1e-8, "float32": 1e-3}  # relative; less is rounding
 KEPT = ("keep_warmup", "backend", "precision", "device", "thin")
@@ -64,20 +64,9 @@ def restore(
     path: Path, manifest: Mapping[str, Any], options: Mapping[str, Any], request: Request
 ) -> ProgramRun:
     """The run again; raises naming what is not as it was."""
-    start = read_start(path)
-    data, described = manifest["data"], manifest["model"]
+    start, described = read_start(path), manifest["model"]
     method = find_method(manifest["method"], request.method)
-    if request.data is None:
-        given = restored_data(start, data["plain"], data["missing"])
-    else:
-        given = as_tensors(request.data)
-        check_same_data(given, start, data["plain"], data["missing"])
-    model = find_program_again(described) if request.model is None else request.model
-    if source_differs(model, described):
-        raise ModelError(
-            f"The source of the program {described['name']!r} is not what it was when the run "
-            f"began: its draws would be of two models. Bring the program back, or start a new run."
-        )
+    model, given = found_again(manifest, start, request)
     run = prepare_program(
         model,
         method,
@@ -90,6 +79,25 @@ def restore(
     exactly = _check_density(run, manifest["density"], described["name"])
     warn_of_differences(manifest["machine"], exactly)
     return run
+
+
+def found_again(
+    manifest: Mapping[str, Any], start: Mapping[str, np.ndarray], request: Request
+) -> tuple[Any, dict[str, Any]]:
+    """The program and data of a run, as stored or as given; raises naming what differs."""
+    data, described = manifest["data"], manifest["model"]
+    if request.data is None:
+        given = restored_data(start, data["plain"], data["missing"])
+    else:
+        given = as_tensors(request.data)
+        check_same_data(given, start, data["plain"], data["missing"])
+    model = find_program_again(described) if request.model is None else request.model
+    if source_differs(model, described):
+        raise ModelError(
+            f"The source of the program {described['name']!r} is not what it was when the run "
+            f"began: its draws would be of two models. Bring the program back, or start a new run."
+        )
+    return model, given
 
 
 def _check_density(run: ProgramRun, described: Mapping[str, Any], name: str) -> bool:

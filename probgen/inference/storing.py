@@ -53,6 +53,10 @@ def module_of(kind: str) -> ModuleType:
         from probgen.inference.boltzmann import stored
 
         return stored
+    if kind == "simulation":
+        from probgen.inference.likelihood_free import stored as stored_simulation
+
+        return stored_simulation
     from probgen.inference import stored_program
 
     return stored_program

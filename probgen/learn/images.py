@@ -47,8 +47,9 @@ def as_images(values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 def image_grid(images: np.ndarray, low: float, high: float, across: int = 0) -> np.ndarray:
     """Images (case, height, width[, 3]) side by side, bytes: white at `low`, black at `high`.
 
-    Colours are as they are, dark at `low`. Between images is white, and what is not a number is
-    as 0 is. Raises `OptionError` unless `low` is at most `high`.
+    Colours are as they are, dark at `low`. Between images is white, and so is an image of nothing
+    but NaN; else what is not a number is as 0 is. Raises `OptionError` unless `low` is at most
+    `high`.
     """
     if not low <= high:
         raise OptionError(f"image_grid(low={low}, high={high}): low must be at most high.")
@@ -61,6 +62,8 @@ def image_grid(images: np.ndarray, low: float, high: float, across: int = 0) -> 
     scaled = scaled if images.ndim == 4 else 1 - scaled
     canvas = np.ones((down * (height + 1) + 1, across * (width + 1) + 1, *images.shape[3:]))
     for number, image in enumerate(scaled):
+        if np.isnan(images[number]).all():
+            continue
         row, column = divmod(number, across)
         top, left = row * (height + 1) + 1, column * (width + 1) + 1
         canvas[top : top + height, left : left + width] = image

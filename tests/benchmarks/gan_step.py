@@ -1,15 +1,17 @@
-"""A training step of the DCGAN recipe through `fit` against loops without it, on one core.
+"""A training step of a GAN through `fit` against loops without it, on one core.
 
-    python -m tests.benchmarks.gan_step [--rounds 5] [--sizes 8 28 32] [--batch 64]
+    python -m tests.benchmarks.gan_step [--rounds 5] [--sizes 2 8 28 32] [--batch 64]
 
-All train the same networks (`probgen.nets.dcgan`) on the same rows with Adam at 2e-4, betas
-(0.5, 0.999) (Radford, Metz & Chintala 2016). The bare loop has softplus losses of logits, one draw
-of the generator for both players, and no gradient of the critic's weights in the generator's
-turn; it is taken with torch's Adam as it comes, and fused. The textbook loop is as tutorials have
-it: a DataLoader, the generator first, a sigmoid and BCELoss, targets made in every step, gradients
-of all by `backward`. Tools take turns in one process and the best round counts, in CPU time; of
-each the difference between runs of one and of two epochs is taken, so that setting up does not
-count. Images are noise.
+Size 2 is points in the plane and the smallest networks of the zoo, where the layers above torch
+weigh most: three hidden layers of 128 (`probgen.models.gan.GAN`). The others are images and the
+DCGAN recipe. All train the same networks (`probgen.nets`) on the same rows with Adam at 2e-4,
+betas (0.5, 0.999) (Radford, Metz & Chintala 2016). The bare loop has softplus losses of logits,
+one draw of the generator for both players, and no gradient of the critic's weights in the
+generator's turn; it is taken with torch's Adam as it comes, and fused. The textbook loop is as
+tutorials have it: a DataLoader, the generator first, a sigmoid and BCELoss, targets made in every
+step, gradients of all by `backward`. Tools take turns in one process and the best round counts, in
+CPU time; of each the difference between runs of one and of two epochs is taken, so that setting up
+does not count. Data are noise.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import probgen as pg
-from probgen.models.gan.dcgan import DCGAN
+from probgen.models.gan import DCGAN, GAN
 from tests.benchmarks import harness
 from tests.benchmarks.table import markdown
 
@@ -43,7 +45,7 @@ def main() -> None:
     """Measure in turns, and print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 28, 32])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 8, 28, 32])
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one run, about")
@@ -53,7 +55,7 @@ def main() -> None:
     for size in given.sizes:
         steps = _steps(size, given)
         random = torch.Generator().manual_seed(0)
-        x = torch.rand(steps * given.batch, 1, size, size, generator=random) * 2 - 1
+        x = torch.rand(steps * given.batch, *_shape(size), generator=random) * 2 - 1
         tools: dict[str, Callable[[int], None]] = {
             FIT: lambda epochs, x=x: through_fit(x, given, epochs),
             BARE: lambda epochs, x=x: bare(x, given, epochs, False),
@@ -69,10 +71,11 @@ def main() -> None:
         for name, seconds in best.items():
             each = [f"{1e3 * seconds:.2f}", f"{1 / seconds:.1f}"]
             against = [f"{seconds / best[other]:.3f}" for other in (BARE, FUSED, TEXTBOOK)]
-            rows.append([f"{size}x{size}", name, *each, *against])
+            called = "points" if size == 2 else f"{size}x{size}"
+            rows.append([called, name, *each, *against])
     print(f"{harness.processor()}, CPU time, one core, load average {os.getloadavg()[0]:.1f}")
     print(f"batch {given.batch}, width {given.width}\n")
-    header = ["images", "tool", "ms a step", "steps a second", "/ bare", "/ fused", "/ textbook"]
+    header = ["data", "tool", "ms a step", "steps a second", "/ bare", "/ fused", "/ textbook"]
     print(markdown(header, rows))
 
 
@@ -84,14 +87,21 @@ def _seconds(tool: Callable[[int], None], epochs: int) -> float:
 
 def _steps(size: int, given: argparse.Namespace) -> int:
     """Steps of an epoch, for a run to take about as long as asked for."""
-    x = torch.zeros(2 * given.batch, 1, size, size)
+    x = torch.zeros(2 * given.batch, *_shape(size))
     bare(x, given, 1, True)
     return max(3, round(given.seconds / (_seconds(lambda e: bare(x, given, e, True), 2) / 4)))
 
 
-def networks(x: Tensor, given: argparse.Namespace) -> DCGAN:
+def _shape(size: int) -> tuple[int, ...]:
+    """Of a row: a point, or an image."""
+    return (2,) if size == 2 else (1, size, size)
+
+
+def networks(x: Tensor, given: argparse.Namespace) -> DCGAN | GAN:
     """The program, whose networks all tools train."""
     torch.manual_seed(0)
+    if x.dim() == 2:
+        return GAN(x.shape[-1], latents=LATENTS)
     return DCGAN(x.shape[-1], latents=LATENTS, width=given.width)
 
 

@@ -160,6 +160,24 @@ def test_no_program(write):
         load_model(write("x = 1\ndef double(x):\n    return 2 * x\n"))
 
 
+def test_of_a_class_an_instance_is_to_be_made(write):
+    """The one that samples, not the critic beside it."""
+    text = """
+import pyro
+from torch import nn
+class Critic(nn.Module):
+    def forward(self, x):
+        return x
+class Net(nn.Module):
+    def forward(self):
+        return pyro.sample("x", None)
+"""
+    with pytest.raises(
+        ModelError, match=r"no Pyro program.*or make an instance, `model = Net\(\)`"
+    ):
+        load_model(write(text))
+
+
 def test_a_function_that_is_not_there(write):
     path = write(PROGRAM.format(name="heads") + PROGRAM.format(name="tails"))
     message = r"no function 'head'\. Did you mean 'heads'\? Its functions: heads, tails"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from probgen.nets.dense import DenseCritic, mlp
+from probgen.nets.dense import DenseCritic, Times, mlp
 
 
 def test_layers_have_the_widths_asked_for():
@@ -27,3 +27,15 @@ def test_a_critic_scores_the_values_of_several_sites_side_by_side():
     torch.testing.assert_close(critic(x, z), critic.layers(both)[:, 0])
     torch.testing.assert_close(critic.layers[-1](critic.features(x, z))[:, 0], critic(x, z))
     assert critic.layers[1].negative_slope == 0.2
+
+
+def test_a_site_may_be_one_number_a_row():
+    critic, x, y = DenseCritic(3, (7,)), torch.randn(4), torch.arange(4)
+    beside = torch.stack([x, y.float(), x], 1)
+    torch.testing.assert_close(critic(x, y, x[:, None]), critic(beside))
+
+
+def test_spread_values_are_divided_by_their_scale():
+    critic, x = DenseCritic(2, (7,), scale=4.0), torch.randn(3, 2)
+    torch.testing.assert_close(critic(x), critic.layers(x / 4)[:, 0])
+    assert torch.equal(Times(4.0)(x), 4 * x)

@@ -6,7 +6,8 @@ import torch
 from pyro import poutine
 
 import probgen as pg
-from probgen.errors import ModelError
+from probgen.errors import DataError, ModelError
+from probgen.models.gan import ConditionalGAN
 from probgen.models.vae import VAE
 from probgen.nets.likelihoods import Gaussian
 from probgen.nets.measured import block_means, measured
@@ -82,3 +83,27 @@ def check(tree, mean, covariance):
 def test_another_site_is_refused(linear):
     with pytest.raises(ModelError, match="'y'"):
         measured(linear, torch.eye(6).double(), 0.1, site="y")()
+
+
+def test_a_label_of_the_case_is_given_beside_the_measurement():
+    """A program whose own site is named y: the measurement takes another name."""
+    torch.manual_seed(0)
+    model = ConditionalGAN(4, 3, 2, (8,))
+    program = measured(model, torch.eye(4), 0.1, name="seen")
+    label, z, seen = torch.tensor([2]), torch.randn(1, 2), torch.randn(4)
+    held = poutine.condition(program, data={"z": z})
+    trace = poutine.trace(held).get_trace(seen=seen, y=label)
+    made = model.generator(z, label)[0]
+    expected = dist.Normal(made, 0.1).log_prob(seen).sum() + dist.Normal(0, 1).log_prob(z).sum()
+    expected = expected - torch.tensor(3.0).log()  # of the label, which is data
+    torch.testing.assert_close(trace.log_prob_sum(), expected)
+    other = poutine.trace(held).get_trace(seen=seen, y=torch.tensor([0]))
+    assert other.log_prob_sum() != trace.log_prob_sum()
+
+
+def test_names_that_clash_and_data_that_nothing_takes_are_refused():
+    model = ConditionalGAN(4, 3, 2, (8,))
+    with pytest.raises(ModelError, match=r"site 'y' of its own.*name=\"seen\""):
+        measured(model, torch.eye(4), 0.1)(y=torch.zeros(4))
+    with pytest.raises(DataError, match="named 'seen', and ConditionalGAN takes no 'lable'"):
+        measured(model, torch.eye(4), 0.1, name="seen")(seen=torch.zeros(4), lable=torch.ones(1))

@@ -56,3 +56,21 @@ def test_a_normalised_critic_of_unit_slopes_is_lipschitz():
     x = torch.randn(500, 4, requires_grad=True)
     (slope,) = torch.autograd.grad(network(x).sum(), x)
     assert slope.norm(dim=1).max() < 1.001
+
+
+def test_the_iterations_rest_in_evaluation_and_are_part_of_the_state():
+    """So drawing and validating change nothing, and a training that goes on has the same norms."""
+    torch.manual_seed(0)
+    network, x = mlp(6, 3, (20,), spectral=True), torch.randn(2, 6)
+    network(x)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.eval()
+    scores = network(x)
+    assert torch.equal(network(x), scores)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    again = mlp(6, 3, (20,), spectral=True)
+    again.load_state_dict(before)
+    assert torch.equal(again.eval()(x), scores)
+    network.train(), again.train()
+    assert torch.equal(network(x), again(x))  # after one more iteration each
+    assert any(not torch.equal(v, before[name]) for name, v in network.state_dict().items())

@@ -18,11 +18,12 @@ from probgen.declare.implicit import Implicit
 from probgen.learn.training.watch import Watch
 from probgen.models.realnvp import RealNVP
 from probgen.nets.flows.dequantised import DequantisedFlow
-from probgen.studies.fit_page import generated
+from probgen.studies.fit_page import generated, watched
 from probgen.studies.fit_page.cases import Cases
 from probgen.studies.fit_page.likeness import quality_section
 from probgen.studies.fit_page.memorised import nearest_section
 from probgen.studies.fit_page.program import Program, is_implicit
+from tests.learn.shaded import Shaded
 from tests.learn.training.collapsing import Led, Ring, ring
 
 sys.path.append(str(Path(__file__).parents[1] / "diagnose" / "report"))
@@ -81,7 +82,9 @@ def test_the_page_of_an_implicit_program_has_every_part(implicit):
     assert "watched spread" in words
     assert "could not be drawn" not in words
     assert "KID (lower is better)" in words
-    assert "below each, its label" in words
+    assert "A row for each label; draws of a row are independent." in words
+    assert "independent, and below each is its label" in words  # of draws over time
+    assert "Draws of y" not in words
     assert "Left the 8 draws that are nearest" in words
 
 
@@ -133,6 +136,32 @@ def test_a_collapse_stands_at_the_top(tmp_path):
     words = words_of(pg.report(fitted, tmp_path / "r.html", data=ring()))
     assert "The draws have hardly spread" in words.partition("History")[2]
     assert words.index("hardly spread") < words.index("Every dot is a draw")
+
+
+def test_images_of_a_conditional_program_stand_in_rows_by_class(monkeypatch):
+    shown = {}
+
+    def noted(title, prefix, images, caption, *, across, rows=(), labels=()):
+        shown[title] = images.reshape(-1, across, *images.shape[1:]), list(rows), list(labels)
+        return title
+
+    monkeypatch.setattr(generated, "image_picture", noted)
+    monkeypatch.setattr(watched, "image_picture", noted)
+    y = torch.arange(150) % 3
+    data = {"x": y[:, None] / 2 + torch.zeros(150, 16), "y": y}
+    program = Program(Shaded(), Cases(data, {}, 150, 0), seed=1)
+    generated.generated_sections(program)
+    images, rows, _ = shown["Draws of x"]
+    assert images.shape == (3, 16, 4, 4)
+    assert rows == ["y = 0", "y = 1", "y = 2"]
+    assert (abs(images.mean((1, 2, 3)) - [0, 0.5, 1]) < 0.02).all()
+    fitted = pg.fit(Shaded(), Led(at=999), data=data, watch=Watch(), epochs=2, **OPTIONS)
+    watched.watched_section(fitted, None)
+    images, rows, labels = shown["x over time"]
+    assert rows == ["step 3", "step 6"]
+    assert labels == (["0"] * 4 + ["1"] * 4 + ["2"] * 4) * 2
+    wanted = torch.tensor([float(label) / 2 for label in labels]).reshape(2, 12)
+    assert (abs(images.mean((2, 3)) - wanted.numpy()) < 0.02).all()
 
 
 def test_latents_are_decoded_with_labels_held():

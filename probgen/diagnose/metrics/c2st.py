@@ -13,6 +13,7 @@ from scipy import stats
 
 from probgen.diagnose.metrics.features import Extractor, both
 from probgen.diagnose.metrics.score import Score, score
+from probgen.diagnose.metrics.settings import check_seed, check_whole
 from probgen.errors import OptionError
 
 __all__ = ["c2st"]
@@ -46,10 +47,14 @@ def c2st(
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedKFold
 
-    if folds < 2 or most < 50:
-        raise OptionError(f"folds={folds}, most={most}: 2 folds and 50 rows at least.")
+    check_seed(seed)
+    check_whole(2, folds=folds)
+    check_whole(50, most=most)
+    _check_estimator(estimator)
     x, y = both(real, fake, extractor, "C2ST", least=50)
     rng, count = np.random.default_rng(seed), min(len(x), len(y), most)
+    if folds > count:
+        raise OptionError(f"folds={folds}: no more than the {count} rows of a side.")
     x, y = (side.take(rng.permutation(len(side))[:count]) for side in (x, y))
     rows = np.concatenate([x.values, y.values])
     is_fake = np.repeat([0, 1], count)
@@ -65,6 +70,14 @@ def c2st(
     name = "network" if estimator is None else type(estimator).__name__
     settings = {"classifier": name, "folds": folds, "seed": seed}
     return score("C2ST", accuracy, "lower", x, y, settings, error=error, p_value=p)
+
+
+def _check_estimator(estimator: Any) -> None:
+    able = all(callable(getattr(estimator, name, None)) for name in ("fit", "predict"))
+    if estimator is not None and (isinstance(estimator, type) or not able):
+        raise OptionError(
+            f"estimator={estimator!r}: a scikit-learn classifier, such as LogisticRegression()."
+        )
 
 
 def _network(seed: int) -> Any:

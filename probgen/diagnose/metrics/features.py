@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from probgen.errors import DataError
+from probgen.diagnose.metrics.settings import check_extractor
+from probgen.errors import DataError, ProbgenError
 
 __all__ = [
     "Extractor",
@@ -18,6 +20,7 @@ __all__ = [
     "check_least",
     "check_shapes",
     "featured",
+    "made_of",
 ]
 
 
@@ -58,15 +61,22 @@ def featured(x: Any, extractor: Extractor | None = None, side: str = "x") -> Fea
     """Features of cases; without an extractor their values, flat.
 
     `side` is what messages call the cases. Raises `DataError` for rows that hold NaN or infinite
-    values, and for arrays that have no rows.
+    values, for arrays that have no rows, and where the extractor fails.
     """
+    check_extractor(extractor)
     if isinstance(x, Features):
+        if as_array(x.values, side).ndim != 2 or not isinstance(x.values, np.ndarray):
+            shape = np.shape(x.values)
+            raise DataError(
+                f"{side}: features of shape {shape}; an array (row, feature) is meant."
+            )
+        check_finite(x.values, side)
         return x
     raw = as_array(x, side)
     check_finite(raw, side)
     if extractor is None:
         return Features(raw.reshape(len(raw), -1).astype(np.float64))
-    found = as_array(extractor.features(x), f"{side}, by {extractor.name}")
+    found = made_of(extractor.features, x if hasattr(x, "detach") else raw, extractor.name, side)
     if len(found) != len(raw) or found.ndim != 2:
         raise DataError(
             f"{side}: the extractor {extractor.name!r} made features of shape "
@@ -74,6 +84,20 @@ def featured(x: Any, extractor: Extractor | None = None, side: str = "x") -> Fea
         )
     check_finite(found, f"{side}: features by {extractor.name!r}")
     return Features(found.astype(np.float64), extractor.name, extractor.hash)
+
+
+def made_of(function: Callable[[Any], Any], cases: Any, name: str, side: str) -> np.ndarray:
+    """What a function of the extractor `name` makes of cases; raises `DataError` if it fails."""
+    try:
+        made = function(cases)
+    except ProbgenError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{side}: the extractor {name!r} failed on cases of shape {tuple(cases.shape[1:])}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return as_array(made, f"{side}, by {name}")
 
 
 def both(
@@ -100,7 +124,7 @@ def both(
 
 def check_shapes(real: Any, fake: Any, what: str) -> None:
     """Raise `DataError` where a case of real and one of fake differ in shape."""
-    one, other = (tuple(np.shape(x))[1:] for x in (real, fake))
+    one, other = (as_array(x, side).shape[1:] for x, side in ((real, "real"), (fake, "fake")))
     if one != other:
         raise DataError(
             f"{what}: a case of real is of shape {one}, one of fake of {other}; give both in one "
@@ -116,11 +140,18 @@ def check_least(rows: int, least: int, what: str) -> None:
 
 def as_array(x: Any, side: str) -> np.ndarray:
     """A tensor or an array as an array with rows."""
-    if hasattr(x, "detach"):
-        x = x.detach().cpu().numpy()
-    found = np.asarray(x)
+    try:
+        if hasattr(x, "detach"):
+            x = x.detach().cpu()
+            x = (x.float() if x.is_floating_point() and x.element_size() < 4 else x).numpy()
+        found = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths, say
+        raise DataError(f"{side}: an array of numbers (row, ...) was expected: {error}") from error
     if found.ndim == 0 or found.dtype.kind not in "fiub":
-        raise DataError(f"{side}: an array of numbers (row, ...) was expected.")
+        told = type(x).__name__ if found.ndim == 0 else f"{type(x).__name__} of {found.dtype}"
+        raise DataError(f"{side}: an array of numbers (row, ...) was expected, not {told}.")
+    if not found.size:
+        raise DataError(f"{side} is empty: its shape is {found.shape}.")
     return found
 
 

@@ -16,6 +16,7 @@ from scipy import linalg
 
 from probgen.diagnose.metrics.features import Extractor, Features, both, check_least
 from probgen.diagnose.metrics.score import Score, score
+from probgen.diagnose.metrics.settings import check_seed, check_whole
 from probgen.errors import DataError, OptionError
 
 __all__ = ["fid", "fid_infinity", "frechet_distance"]
@@ -38,6 +39,7 @@ def fid(
 
     Raises `DataError` for too few rows.
     """
+    _check_groups(groups)
     x, y = _enough(both(real, fake, extractor, "FID"), 1, "FID")
 
     def distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -71,8 +73,9 @@ def fid_infinity(
 
     Raises `DataError` for fewer than 4 rows per feature, `OptionError` for fewer than 2 parts.
     """
-    if parts < 2:
-        raise OptionError(f"parts={parts}: 2 or more, for a line.")
+    check_seed(seed)
+    check_whole(2, parts=parts)
+    _check_groups(groups)
     if sides not in ("both", "fake"):
         raise OptionError(f'sides={sides!r}: "both" or "fake".')
     x, y = _enough(both(real, fake, extractor, "FID∞"), 4, "FID∞")
@@ -129,6 +132,14 @@ def _distance(first: _Moments, second: _Moments) -> float:
     return float(((m - n) ** 2).sum() + (f**2).sum() + (g**2).sum() - 2 * both_roots)
 
 
+def _check_groups(groups: Any) -> None:
+    if groups is None:
+        return
+    check_whole(0, groups=groups)
+    if groups == 1:
+        raise OptionError("groups=1: 0, or 2 and more.")
+
+
 def _jackknife(
     statistic: Callable[[np.ndarray, np.ndarray], float],
     x: Features,
@@ -141,8 +152,8 @@ def _jackknife(
         groups = _GROUPS if x.values.shape[1] <= _CHEAP[metric] else 0
     if groups == 0:
         return None
-    if groups < 2:
-        raise OptionError(f"groups={groups}: 0, or 2 and more.")
+    if groups > (least := min(len(x), len(y))):
+        raise OptionError(f"groups={groups}: no more than the {least} rows of the shorter side.")
     rng = np.random.default_rng(0)
     of_x, of_y = (rng.permutation(len(side)) % groups for side in (x, y))
     found = [

@@ -10,8 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from probgen.diagnose.metrics.features import Features, as_array, check_finite, check_least
+from probgen.diagnose.metrics.features import (
+    Features,
+    as_array,
+    check_finite,
+    check_least,
+    made_of,
+)
 from probgen.diagnose.metrics.score import Score, score
+from probgen.diagnose.metrics.settings import check_extractor, check_seed, check_whole
 from probgen.errors import DataError, OptionError
 
 __all__ = ["inception_score"]
@@ -28,15 +35,19 @@ def inception_score(fake: Any, classifier: Any = None, splits: int = 10, seed: i
 
     Raises `DataError` where a part has fewer rows than there are classes.
     """
-    if splits < 1:
-        raise OptionError(f"splits={splits}: 1 or more.")
+    check_seed(seed)
+    check_whole(1, splits=splits)
+    check_extractor(classifier)
     if classifier is None:
         found, name, hash_ = as_array(fake, "fake"), "given probabilities", ""
     elif not hasattr(classifier, "probabilities"):
         raise OptionError(f"{classifier.name!r} makes features only; a classifier is needed.")
     else:
-        found = as_array(classifier.probabilities(fake), "fake")
         name, hash_ = classifier.name, classifier.hash
+        raw = as_array(fake, "fake")
+        check_finite(raw, "fake")
+        cases = fake if hasattr(fake, "detach") else raw
+        found = made_of(classifier.probabilities, cases, name, "fake")
     check_finite(found, "fake: probabilities")
     p = found.astype(np.float64)
     if p.ndim != 2 or (p < 0).any() or not np.allclose(p.sum(axis=1), 1.0, atol=1e-4):

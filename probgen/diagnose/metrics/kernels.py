@@ -13,6 +13,7 @@ from probgen.diagnose.metrics.distances import median_squared_distance, squared_
 from probgen.diagnose.metrics.features import Extractor, both
 from probgen.diagnose.metrics.permutation import permuted, unbiased
 from probgen.diagnose.metrics.score import Score, score
+from probgen.diagnose.metrics.settings import check_positive, check_seed, check_whole
 from probgen.errors import OptionError
 
 __all__ = ["energy_distance", "kid", "mmd"]
@@ -43,13 +44,15 @@ def kid(
     The error is the standard error by the scatter of subsets within rounds; None where a round
     has one subset only. Raises `DataError` for fewer than 20 rows.
     """
+    check_seed(seed)
+    check_whole(1, subsets=subsets)
+    if size is not None:
+        check_whole(2, size=size)
     x, y = both(real, fake, extractor, "KID", least=20)
     least, width = min(len(x), len(y)), x.values.shape[1]
     size = min(_LARGEST, least // _BLOCKS) if size is None else size
-    if not 2 <= size <= least or subsets < 1:
-        raise OptionError(
-            f"subsets={subsets}, size={size}: 1 or more subsets of 2 to {least} rows."
-        )
+    if size > least:
+        raise OptionError(f"size={size}: no more than the {least} rows of the shorter side.")
 
     def kernel(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         found = one @ other.T
@@ -91,13 +94,15 @@ def mmd(
 
     Raises `DataError` for fewer than 5 rows, `OptionError` for a width that is not positive.
     """
+    check_seed(seed)
+    check_whole(0, permutations=permutations)
+    if width is not None:
+        check_positive(width=width)
     x, y = both(real, fake, extractor, "MMD", least=5)
     if width is None:
         rng = np.random.default_rng(seed)
         some = x.values[rng.permutation(len(x))[:_FOR_MEDIAN]]
         width = (median_squared_distance(some) / 2) ** 0.5
-    if not width > 0:
-        raise OptionError(f"width={width}: a positive number.")
     scale = -1 / (2 * width**2)
 
     def kernel(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -121,6 +126,8 @@ def energy_distance(
 
     Arguments and errors as of `mmd`.
     """
+    check_seed(seed)
+    check_whole(0, permutations=permutations)
     x, y = both(real, fake, extractor, "energy distance", least=5)
     centre = x.values.mean(axis=0)
 

@@ -13,7 +13,8 @@ import numpy as np
 from probgen.diagnose.metrics.distances import blocks, squared_distances
 from probgen.diagnose.metrics.features import featured
 from probgen.diagnose.metrics.score import Score, score
-from probgen.errors import DataError, OptionError
+from probgen.diagnose.metrics.settings import check_positive, check_whole
+from probgen.errors import DataError
 
 __all__ = ["ModeCount", "mode_count"]
 
@@ -40,8 +41,8 @@ def mode_count(fake: Any, centres: Any, sd: float, sds: float = 3.0, least: int 
 
     Raises `DataError` for fewer than 20 rows per mode, at which a mode can be missed by chance.
     """
-    if not sd > 0 or not sds > 0 or least < 1:
-        raise OptionError(f"sd={sd}, sds={sds}, least={least}: positive numbers.")
+    check_positive(sd=sd, sds=sds)
+    check_whole(1, least=least)
     x, middles = featured(fake, side="fake"), featured(centres, side="centres")
     if x.values.shape[1] != middles.values.shape[1]:
         raise DataError(

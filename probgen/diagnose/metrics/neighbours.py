@@ -16,7 +16,7 @@ import numpy as np
 from probgen.diagnose.metrics.distances import blocks, kth_nearest, squared_distances
 from probgen.diagnose.metrics.features import Extractor, both
 from probgen.diagnose.metrics.score import Score, score
-from probgen.errors import OptionError
+from probgen.diagnose.metrics.settings import check_whole
 
 __all__ = ["DensityCoverage", "PrecisionRecall", "density_coverage", "precision_recall"]
 
@@ -86,8 +86,7 @@ def density_coverage(
 
 
 def _prepared(real: Any, fake: Any, extractor: Extractor | None, k: int, metric: str) -> Any:
-    if k < 1:
-        raise OptionError(f"k={k}: a neighbour or more is needed.")
+    check_whole(1, k=k)
     x, y = both(real, fake, extractor, metric, least=k + 2)
     centre = x.values.mean(axis=0)  # distances of rows far from the origin would lose digits
     return x, y, (x.values - centre, y.values - centre)

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from probgen.diagnose.metrics.distances import blocks, squared_distances
 from probgen.diagnose.metrics.features import both
 from probgen.diagnose.metrics.score import Score, score
-from probgen.errors import OptionError
+from probgen.diagnose.metrics.settings import check_positive
 
 __all__ = ["parzen"]
 
@@ -28,13 +28,13 @@ def parzen(real: Any, fake: Any, width: float | None = None) -> Score:
     other real row is taken, and the rows between these are judged. Raises `DataError` for fewer
     than 20 rows.
     """
+    if width is not None:
+        check_positive(width=width)
     x, y = both(real, fake, None, "Parzen", least=20)
     judged = x.values
     if width is None:
         width = float(max(_WIDTHS, key=lambda w: _log_density(x.values[::2], y.values, w).mean()))
         judged = x.values[1::2]
-    if not width > 0:
-        raise OptionError(f"width={width}: a positive number.")
     found = _log_density(judged, y.values, width)
     error = (found.std(ddof=1) / len(found) ** 0.5, "s.e. over real rows")
     name = "Parzen window log-likelihood (a relic, not to be trusted)"

@@ -14,9 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probgen.diagnose.metrics.features import Extractor, Features, as_array, check_least, featured
+from probgen.diagnose.metrics.features import (
+    Extractor,
+    Features,
+    as_array,
+    check_finite,
+    check_least,
+    featured,
+)
 from probgen.diagnose.metrics.score import Score, score
-from probgen.errors import DataError, OptionError
+from probgen.diagnose.metrics.settings import check_positive, check_seed
+from probgen.errors import DataError, OptionError, ProbgenError
 
 __all__ = ["path_length", "slerp"]
 
@@ -45,12 +53,20 @@ def path_length(
 
     Raises `DataError` for fewer than 200 latents, whose tails would not be cropped.
     """
-    if path not in ("slerp", "line") or not 0 < epsilon < 0.5 or not 0 <= crop[0] < crop[1] <= 100:
+    check_seed(seed)
+    check_positive(epsilon=epsilon)
+    if path not in ("slerp", "line") or not epsilon < 0.5 or not _are_percentiles(crop):
         raise OptionError(
             f'path={path!r}, epsilon={epsilon}, crop={crop}: "slerp" or "line", a small positive '
             "step, and two percentiles in their order."
         )
-    z = torch.as_tensor(latents).detach()
+    if not callable(generate):
+        raise OptionError(
+            f"generate={generate!r}: a function from latents (row, latent) to cases (row, ...)."
+        )
+    given = as_array(latents, "latents")
+    check_finite(given, "latents")
+    z = (latents if isinstance(latents, Tensor) else torch.as_tensor(given)).detach()
     if z.ndim != 2 or not z.is_floating_point():
         raise DataError(
             f"latents are {tuple(z.shape)}, {z.dtype}; real numbers (row, latent) were expected."
@@ -76,6 +92,14 @@ def path_length(
     return score("path length", kept.mean(), "lower", None, rows, settings, error=error)
 
 
+def _are_percentiles(crop: Any) -> bool:
+    try:
+        low, high = map(float, crop)
+    except (TypeError, ValueError):
+        return False
+    return 0 <= low < high <= 100
+
+
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """The way from a to b, (row, latent), on the arc between them; lengths go along with it."""
     cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1)[..., None]
@@ -88,8 +112,16 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def _features(
     generate: Callable[[Tensor], Any], z: Tensor, extractor: Extractor | None
 ) -> Features:
-    with torch.no_grad():
-        cases = generate(z)
+    try:
+        with torch.no_grad():
+            cases = generate(z)
+    except ProbgenError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"generate failed on latents of shape {tuple(z.shape)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if len(as_array(cases, "generate")) != len(z):
         raise DataError(f"generate gave {len(cases)} cases for {len(z)} latents.")
     return featured(cases, extractor, "generate")

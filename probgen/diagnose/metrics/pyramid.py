@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from probgen.diagnose.metrics.features import Features, as_array, both, check_finite
 from probgen.diagnose.metrics.score import Score, score
+from probgen.diagnose.metrics.settings import check_seed, check_whole
 from probgen.diagnose.metrics.sliced import along_directions
-from probgen.errors import DataError, OptionError
+from probgen.errors import DataError
 
 __all__ = ["patch_distances"]
 
@@ -42,8 +43,9 @@ def patch_distances(
 
     Raises `DataError` for other images, and for fewer than 20 rows.
     """
-    if patches < 1 or directions < 2:
-        raise OptionError(f"patches={patches}, directions={directions}: 1 and 2 at least.")
+    check_seed(seed)
+    check_whole(1, patches=patches)
+    check_whole(2, directions=directions)
     x, y = both(real, fake, None, "patch distances", least=20)
     levels = [_pyramid(side, name) for side, name in ((real, "real"), (fake, "fake"))]
     found = {}

@@ -12,7 +12,7 @@ import numpy as np
 
 from probgen.diagnose.metrics.features import Extractor, both
 from probgen.diagnose.metrics.score import Score, score
-from probgen.errors import OptionError
+from probgen.diagnose.metrics.settings import check_seed, check_whole
 
 __all__ = ["along_directions", "sliced_wasserstein"]
 
@@ -31,8 +31,8 @@ def sliced_wasserstein(
     Arguments as of `fid`; `directions` are drawn with `seed`. Raises `DataError` for fewer than
     5 rows.
     """
-    if directions < 2:
-        raise OptionError(f"directions={directions}: 2 or more.")
+    check_seed(seed)
+    check_whole(2, directions=directions)
     x, y = both(real, fake, extractor, "sliced Wasserstein", least=5)
     found = along_directions(x.values, y.values, directions, seed)
     error = (found.std(ddof=1) / directions**0.5, "s.e. over directions")

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from probgen.declare.environment import double_precision
+from probgen.declare.environment import double_precision, tracing
 from probgen.errors import DataError, ModelError
 
-__all__ = ["Comparison", "Distance", "Summaries"]
+__all__ = ["Comparison", "Distance", "Pilot", "Summaries"]
 
 Summaries = Callable[[Mapping[str, Tensor]], Any]
 """From one data set, tensors by site, to a number, a tensor, or a sequence of these."""
 Distance = Callable[[Tensor, Tensor], Any]
 """From summaries (k,) of a simulated and of the observed data to a number >= 0."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What simulations from the prior said."""
+
+    scale: Tensor
+    """Of every summary, (k,)."""
+    distances: np.ndarray
+    """From the observed data, (row,)."""
 
 
 class Comparison:
@@ -32,7 +43,7 @@ class Comparison:
         summaries: of a data set; None for all of its values.
         distance: of summaries; None for the default.
         observed: the data, tensors (1, ...) by site.
-        pilot: simulated data, tensors (row, ...) by site, from the prior.
+        pilot: simulated data, tensors (row, ...) by site, from the prior; or what such data said.
 
     Raises `DataError` where observed summaries are not finite, `ModelError` for summaries that
     fail or whose distance is never finite.
@@ -44,7 +55,7 @@ class Comparison:
         summaries: Summaries | None,
         distance: Distance | None,
         observed: Mapping[str, Tensor],
-        pilot: Mapping[str, Tensor],
+        pilot: Mapping[str, Tensor] | Pilot,
     ) -> None:
         self._summaries, self._distance = summaries, distance
         self.observed = self.summarised(observed)[0]
@@ -55,9 +66,12 @@ class Comparison:
                 f"{self.observed.tolist()[:8]}. Drop missing values, or give summaries that leave "
                 "them out."
             )
-        simulated = self.summarised(pilot)
-        self.scale = _scale(simulated)
+        if isinstance(pilot, Pilot):
+            self.scale, self.pilot = pilot.scale, pilot
+            return
+        self.scale = _scale(self.summarised(pilot))
         found = self(pilot)
+        self.pilot = Pilot(self.scale, found)
         if not np.isfinite(found).any():
             raise ModelError(
                 f"No distance of {len(found)} simulations from the prior to the data is finite. "
@@ -76,6 +90,10 @@ class Comparison:
                 raise ModelError("The distance is below 0: it must be a number of at least 0.")
         return torch.where(found.isfinite(), found, torch.inf).numpy()
 
+    def share_under_prior(self, epsilon: float) -> float:
+        """Share of simulations from the prior that would be accepted."""
+        return float((self.pilot.distances <= epsilon).mean())
+
     def summarised(self, data: Mapping[str, Tensor]) -> Tensor:
         """Summaries (row, k) of data sets (row, ...)."""
         if self._summaries is None:
@@ -90,14 +108,14 @@ def _each(function: Callable[[Any], Any], rows: Any, what: str) -> Tensor:
         return _vector(function(row))
 
     try:
-        with double_precision(), warnings.catch_warnings():
+        with tracing(), double_precision(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*performance drop")
             return torch.vmap(one)(rows)
     except (RuntimeError, ValueError, TypeError, NotImplementedError):
         pass
     count = len(next(iter(rows.values()))) if isinstance(rows, Mapping) else len(rows)
     try:
-        with double_precision():
+        with tracing(), double_precision():
             return torch.stack([one(_row(rows, number)) for number in range(count)])
     except Exception as error:
         raise ModelError(

@@ -10,29 +10,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from probgen.errors import OptionError, SamplingError
-from probgen.inference.likelihood_free.population import Outcome, Population, joined
+from probgen.errors import OptionError
+from probgen.inference.likelihood_free.loop import work
+from probgen.inference.likelihood_free.nearest import Nearest
+from probgen.inference.likelihood_free.population import Outcome
 from probgen.inference.likelihood_free.settings import (
     SimulationPlan,
     check_comparison,
     check_number,
     check_whole,
+    shown,
 )
 
 __all__ = ["RejectionABC"]
 
-_BATCH = 10_000
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RejectionABC:
     """Draws from the prior, kept where data simulated at them lie near the observed data.
 
     For programs whose observed sites can be drawn, with a density or without. The draws are
     independent, and of the posterior given that the distance is at most the tolerance: the
     posterior itself only where summaries are sufficient and the tolerance is 0.
+
+    A run that is interrupted, or looked at on its way, has the draws found so far: with `epsilon`
+    the first draws of the whole run, which `resume` may also make longer; with `quantile` that
+    share of the simulations made so far, which are nearest, at the tolerance that this means.
 
     Args:
         quantile: share of the simulations that is kept, the nearest; what the draws take is
@@ -68,102 +71,43 @@ simulations=10000000)
         check_whole(self, "simulations")
         check_comparison(self)
 
+    def __repr__(self) -> str:
+        """The settings; functions by their names."""
+        return shown(self)
+
+    @property
+    def extends(self) -> bool:
+        """Whether a stored run can be gone on with to more draws: of the same tolerance."""
+        return self.epsilon is not None
+
     def moved(self, program: Any) -> list[str]:
         """No site: all are drawn from the prior."""
         return []
 
-    def run(self, plan: SimulationPlan) -> Outcome:
-        """Simulate, and keep what is near.
+    def needed(self, wanted: int) -> int:
+        """Simulations for so many draws of all chains, or the most of them.
+
+        Raises `OptionError` where more are needed than allowed.
+        """
+        if self.epsilon is not None:
+            return self.simulations
+        needed = math.ceil(wanted / self.quantile)
+        if needed > self.simulations:
+            raise OptionError(
+                f"RejectionABC(quantile={self.quantile:g}): {wanted} draws take {needed} "
+                f"simulations, and at most simulations={self.simulations} are allowed. Ask "
+                "for fewer draws, a larger quantile or more simulations; SMCABC() takes fewer."
+            )
+        return needed
+
+    def steps(self, plan: SimulationPlan) -> Nearest:
+        """Batches of simulations; raises `OptionError` where more are needed than allowed."""
+        return Nearest(self, plan)
+
+    def run(self, plan: SimulationPlan) -> tuple[Outcome, bool]:
+        """Simulate, and keep what is near; also whether it was interrupted.
 
         Raises `OptionError` where more simulations are needed than allowed, `SamplingError` when
         too few come near, KeyboardInterrupt where none had been kept.
         """
-        wanted = plan.chains * plan.draws
-        needed = self.simulations
-        if self.epsilon is None:
-            needed = math.ceil(wanted / self.quantile)
-            if needed > self.simulations:
-                raise OptionError(
-                    f"RejectionABC(quantile={self.quantile:g}): {wanted} draws take {needed} "
-                    f"simulations, and at most simulations={self.simulations} are allowed. Ask "
-                    "for fewer draws, a larger quantile or more simulations; SMCABC() takes fewer."
-                )
-        kept: Population | None = None
-        made, interrupted = 0, False
-        seeds = np.random.SeedSequence([plan.seed % 2**64, 0xABC])
-        try:
-            while made < needed and (self.epsilon is None or _count(kept) < wanted):
-                count = min(_BATCH, needed - made)
-                seed = int(seeds.spawn(1)[0].generate_state(1)[0])
-                found = plan.simulator.from_prior(count, seed)
-                near = Population.of(found, plan.comparison(found.data))
-                kept = self._kept(kept, near, wanted)
-                made += count
-                told = f"{len(kept)} nearest, within {_worst(kept):.3g}"
-                plan.show(made, needed, f"{made} simulations, {told}")
-        except KeyboardInterrupt:
-            interrupted = True
-            if kept is None:
-                raise
-        assert kept is not None
-        return self._outcome(kept, plan, made, interrupted)
-
-    def _kept(self, kept: Population | None, near: Population, wanted: int) -> Population:
-        """The nearest rows of all, or those within the tolerance, in the order they came."""
-        limit = np.inf if self.epsilon is None else self.epsilon
-        near = near.rows(np.flatnonzero(np.isfinite(near.distance) & (near.distance <= limit)))
-        both = near if kept is None else joined([kept, near])
-        if len(both) <= wanted:
-            return both
-        if self.epsilon is not None:
-            return both.rows(np.arange(wanted))
-        nearest = np.argpartition(both.distance, wanted - 1)[:wanted]
-        return both.rows(np.sort(nearest))
-
-    def _outcome(
-        self, kept: Population, plan: SimulationPlan, made: int, interrupted: bool
-    ) -> Outcome:
-        wanted, found = plan.chains * plan.draws, len(kept)
-        if self.epsilon is None and interrupted:
-            found = min(found, int(made * self.quantile))  # the tolerance of the share asked for
-            nearest = np.argsort(kept.distance, kind="stable")[:found]
-            kept = kept.rows(np.sort(nearest))
-        if found < wanted and not interrupted:
-            raise SamplingError(self._too_few(kept, made, wanted))
-        draws = found // plan.chains
-        if not draws:
-            raise KeyboardInterrupt
-        parts = np.arange(plan.chains * draws).reshape(plan.chains, draws)
-        weight = np.full(draws, 1 / draws)
-        near = [kept.rows(part) for part in parts]
-        chains = [Population(part.values, part.distance, weight) for part in near]
-        epsilon = _worst(kept) if self.epsilon is None else float(self.epsilon)
-        history = {
-            "epsilon": np.array([epsilon]),
-            "acceptance_rate": np.array([found / made]),
-            "effective_size": np.array([float(draws * plan.chains)]),
-            "simulations": np.array([made]),
-        }
-        total = made + plan.spent
-        return Outcome(chains, epsilon, total, [draws] * plan.chains, history, interrupted)
-
-    def _too_few(self, kept: Population, made: int, wanted: int) -> str:
-        if self.epsilon is None:
-            return (
-                f"RejectionABC: only {len(kept)} of {made} simulations have a finite distance, "
-                f"and {wanted} are to be kept. Look for NaN in what the program draws."
-            )
-        return (
-            f"RejectionABC(epsilon={self.epsilon:g}): {len(kept)} of {made} simulations came that "
-            f"near, and {wanted} draws were asked for. Take a larger epsilon (or quantile=0.01, "
-            "which finds one), fewer and better summaries, fewer draws, or SMCABC(), which walks "
-            "towards the data."
-        )
-
-
-def _count(kept: Population | None) -> int:
-    return 0 if kept is None else len(kept)
-
-
-def _worst(kept: Population) -> float:
-    return float(kept.distance.max()) if len(kept) else math.inf
+        return work(self.steps(plan), plan)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
 
 from probgen.errors import OptionError
 from probgen.inference.likelihood_free.distance import Comparison
 from probgen.inference.likelihood_free.simulator import Simulator
 
-__all__ = ["SimulationPlan", "check_comparison", "check_number", "check_whole"]
+__all__ = ["SimulationPlan", "check_comparison", "check_number", "check_whole", "shown"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,27 @@ class SimulationPlan:
     chains: int
     draws: int
     seed: int
-    spent: int
-    """Simulations made so far, to find the scales of summaries."""
     show: Callable[[int, int, str], None] = lambda done, total, detail: None
     """Called with what is done, of how much, and with what is to be told of it."""
+    keep: Callable[[Any, Any], None] = lambda steps, state: None
+    """Called with the steps of the method (`loop.Steps`) and where they stand, after each."""
+    state: Mapping[str, np.ndarray] | None = None
+    """Where an earlier run of the same method, seed and size stood, as arrays by name: this one
+    goes on from there, to the same bits as if there had been no break."""
+
+    def generator(self, *place: int) -> np.random.Generator:
+        """Random numbers of one place in the run, which depend on it and the seed alone."""
+        return np.random.default_rng(np.random.SeedSequence([self.seed % 2**64, *place]))
+
+
+def shown(method: Any) -> str:
+    """A method with its settings; functions by their names, the same in every process."""
+    told = []
+    for each in fields(method):
+        value = getattr(method, each.name)
+        named = getattr(value, "__name__", None) if callable(value) else None
+        told.append(f"{each.name}={named or repr(value)}")
+    return f"{method.name}({', '.join(told)})"
 
 
 def check_number(owner: Any, name: str, low: float, high: float, closed: bool = False) -> None:

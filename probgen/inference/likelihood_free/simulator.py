@@ -34,6 +34,7 @@ __all__ = ["Simulations", "Simulator", "moved_sites"]
 
 _PRIOR = "log prior"  # a slash or space is in no site's name that a store would take
 _SEEDS = 2**32
+_BATCH, _BATCH_APART = 10_000, 200
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Simulator:
         self._together = self._repeats()
 
     @property
+    def batch(self) -> int:
+        """Most runs to make at a time: fewer where rows run one after another, which is slow."""
+        return _BATCH if self._together else _BATCH_APART
+
+    @property
     def dim(self) -> int:
         """Coordinates of the moved sites."""
         return sum(int(np.prod(shape)) for shape in self._shapes)
@@ -107,12 +113,17 @@ class Simulator:
     def positions(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Unconstrained values of the moved sites, (row, dim), of runs from the prior."""
         count = len(next(iter(values.values())))
-        parts = [values[_unconstrained(name)].reshape(count, -1) for name in self.moved]
+        sizes = [int(np.prod(shape)) for shape in self._shapes]  # there may be no rows
+        named = zip(self.moved, sizes, strict=True)
+        parts = [values[_unconstrained(name)].reshape(count, size) for name, size in named]
         return np.concatenate(parts, axis=1) if parts else np.zeros((count, 0))
 
     def _run(self, rows: Mapping[str, Tensor], count: int, seed: int) -> Simulations:
         found: list[dict[str, Tensor]] = []
         with self._environment(seed):
+            if self._together:  # parameters of modules are put into Pyro's store by a single row
+                self._checked(seed)
+                torch.manual_seed(seed % _SEEDS)
             found += in_blocks(self.program, self._one, rows, count, self._at_once, self._together)
         whole = {name: torch.cat([part[name] for part in found]) for name in found[0]}
         data = {name: whole.pop(_observed(name)).double() for name in self.observed}
@@ -129,7 +140,7 @@ class Simulator:
 
     def _checked(self, seed: int) -> dict[str, Tensor]:
         try:
-            torch.manual_seed(seed)
+            torch.manual_seed(seed % _SEEDS)
             return self._one({})
         except ProbgenError:
             raise

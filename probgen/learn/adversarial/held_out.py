@@ -12,13 +12,14 @@ def energy_distance(drawn: tuple[Tensor, ...], given: tuple[Tensor, ...]) -> Ten
     """2 E|x - y| - E|x - x'| - E|y - y'| over sites of real numbers, None where there are none.
 
     Unbiased over pairs of different rows, so that it may be below 0 where the laws are the same;
-    in units of the data (Szekely and Rizzo 2013). 0 for a single row, which has no pairs.
+    in units of the data (Szekely and Rizzo 2013). Rows that share a latent of the program are
+    taken as they come, and so lie further from the data than one by one. 0 for a single row.
     """
     pairs = [(x, y) for x, y in zip(drawn, given, strict=True) if y.is_floating_point()]
     if not pairs:
         return None
-    ours = torch.cat([x.flatten(1).float() for x, _ in pairs], 1)
-    theirs = torch.cat([y.flatten(1).float() for _, y in pairs], 1)
+    ours = torch.cat([x.reshape(len(x), -1).float() for x, _ in pairs], 1)
+    theirs = torch.cat([y.reshape(len(y), -1).float() for _, y in pairs], 1)
     rows = len(ours)
     if rows < 2:
         return torch.zeros((), device=ours.device)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pyro
 import torch
 from torch import Tensor, nn
 
@@ -17,11 +16,12 @@ from probgen.learn.adversarial.setup import make_setup
 from probgen.learn.adversarial.sides import Draw
 from probgen.learn.adversarial.situation import Situation, leaves
 from probgen.learn.adversarial.terms import Terms
-from probgen.learn.adversarial.trouble import explained
+from probgen.learn.adversarial.trouble import Trouble
 from probgen.learn.adversarial.words import metric_words
 from probgen.learn.training.guard import NotFinite
 from probgen.learn.training.optimisers import named_optimiser
 from probgen.learn.training.protocol import Batch, Player
+from probgen.learn.unvalidated import unvalidated
 from probgen.learn.variational.pair import plainly
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class AdversarialLearner:
     """
 
     criterion = "energy_distance"
+    validated = False
 
     def __init__(self, method: Adversarial, model: nn.Module, info: DataInfo) -> None:
         self.method = method
@@ -75,22 +76,23 @@ class AdversarialLearner:
         """The turns of one minibatch."""
         critic_turn, program_turn = self.method.schedule.turns(loop.clock)
         metrics: Found = {}
-        with pyro.validation_enabled(False):
+        with unvalidated():
             with torch.set_grad_enabled(program_turn):
                 draw = self.sides.draw(batch)
             if critic_turn:
                 with self._once:
-                    loss = self._critic_loss(draw, loop, metrics)
-                    self._update("critic", loss, draw, loop, metrics)
+                    loss, judged = self._critic_loss(draw, loop, metrics)
+                    self._update("critic", loss, judged, draw, loop, metrics)
             if program_turn:
                 if critic_turn and self.setup.owners.stale:
                     draw = self.sides.draw(batch)
                 with self._once, _fixed(self._parameters["critic"].values()):
-                    loss = self._program_loss(draw, loop, metrics)
-                    self._update("program", loss, draw, loop, metrics)
+                    loss, judged = self._program_loss(draw, loop, metrics)
+                    self._update("program", loss, judged, draw, loop, metrics)
         return metrics
 
-    def _critic_loss(self, draw: Draw, loop: Loop, metrics: Found) -> Tensor:
+    def _critic_loss(self, draw: Draw, loop: Loop, metrics: Found) -> tuple[Tensor, Found]:
+        """The loss, and the scores of both sides."""
         method = self.method
         due = self.terms.due("critic", method.schedule.done(loop.clock)[0])
         real, fake = (tuple(v.detach() for v in side) for side in self.sides.values(draw))
@@ -103,6 +105,7 @@ class AdversarialLearner:
             real,
             fake,
             parameters=self._parameters["critic"],
+            module=self.setup.owners.modules["critic"],
             sites=self.sides.sites,
         )
         scores = at.scores("real"), at.scores("fake")
@@ -112,9 +115,10 @@ class AdversarialLearner:
         loss = self.terms.penalised(loss, due, at, loop, metrics)
         loss = self.terms.coded(loss, "critic", draw, self._seen(real, fake), loop, metrics)
         self.terms.observe(scores[0], loop, metrics)
-        return loss
+        return loss, {"real": scores[0], "fake": scores[1]}
 
-    def _program_loss(self, draw: Draw, loop: Loop, metrics: Found) -> Tensor:
+    def _program_loss(self, draw: Draw, loop: Loop, metrics: Found) -> tuple[Tensor, Found]:
+        """The loss, and the scores or features of the sides that it looks at."""
         method, game = self.method, self.method.game
         due = self.terms.due("program", method.schedule.done(loop.clock)[1])
         real, fake = self.sides.values(draw)
@@ -125,6 +129,7 @@ class AdversarialLearner:
             real,
             fake,
             parameters=self._parameters["program"],
+            module=self.setup.owners.modules["program"],
             encode=self.setup.encode,
             drawn=draw.fake,
             sites=self.sides.sites,
@@ -138,7 +143,10 @@ class AdversarialLearner:
         loss = game.player(theirs, ours)
         metrics["program"] = loss.detach()
         loss = self.terms.penalised(loss, due, at, loop, metrics)
-        return self.terms.coded(loss, "program", draw, self._seen(real, fake), loop, metrics)
+        loss = self.terms.coded(loss, "program", draw, self._seen(real, fake), loop, metrics)
+        return loss, {"real": theirs, "fake": ours} if game.both or game.features else {
+            "fake": ours
+        }
 
     def _seen(self, *sides: tuple[Tensor, ...]) -> tuple[Found, Found]:
         """Values of the sites by name, real and fake, that a guide may share with the critic."""
@@ -147,17 +155,21 @@ class AdversarialLearner:
         real, fake = (dict(zip(self.sides.sites, side, strict=True)) for side in sides)
         return real, fake
 
-    def _update(self, player: str, loss: Tensor, draw: Draw, loop: Loop, metrics: Found) -> None:
+    def _update(
+        self, player: str, loss: Tensor, judged: Found, draw: Draw, loop: Loop, metrics: Found
+    ) -> None:
         if self._watched and not math.isfinite(loss.item()):
-            rows = self._numbers(loop)
             terms = {**self.describe, **self.monitors}
-            raise NotFinite(explained(player, self._parameters, draw, metrics, terms, rows))
+            found = Trouble(
+                self.sides, self._parameters, draw, judged, metrics, terms, self._numbers(loop)
+            )
+            raise NotFinite(found.explained(player))
         loop.backward(loss, player)
         loop.update(player)
 
     def validate(self, batch: Batch, loop: Loop) -> Found:
         """How the game stands on rows that were not trained on, and a distance without critic."""
-        with pyro.validation_enabled(False):
+        with unvalidated():
             draw = self.sides.draw(batch)
             real, fake = self.sides.values(draw)
             scores = self.critic(*real), self.critic(*fake)

@@ -6,8 +6,11 @@ Blei (2017) for programs; Donahue et al. (2017) and Dumoulin et al. (2017) for g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import nn
@@ -47,11 +50,12 @@ class Adversarial(Value):
 
     Args:
         critic: a module that gives scores (row,) of the values of the sites in their order; a
-            function that makes one; None for the model's own `critic`. A module is copied.
+            function that makes one; None for the model's own `critic`. A module is copied, but
+            for parts of the model, which stay its own: the critic learns them, not the program.
         sites: names of the sites compared, and of arguments that are no sites, which are the
             same on both sides; None for the observed sites.
         guide: a program that draws sites given data, for sites that the data lack and for codes;
-            None for the model's own `guide`, if it has one. A module is copied.
+            None for the model's own `guide`, if it has one. A module is copied as a critic is.
         game: a value of `pg.games`.
         penalties: values of `pg.penalties`.
         codes: sites that the guide reads off the others: `Code` values, or weights by site.
@@ -127,13 +131,27 @@ class Adversarial(Value):
 
     @property
     def formula(self) -> str:
-        """The game, and all that is added to it, where something is given."""
+        """None in the `repr`, which is the call; `described` has those of all parts."""
         return ""
 
     def described(self) -> str:
         """The objective in words, a line for each part."""
         parts = [self.game, *self.penalties, *self.codes, self.schedule, *self.augment]
         return "\n".join(map(repr, parts))
+
+    def beside(self, copies: dict[int, Any]) -> Adversarial:
+        """The method for a copy of a model, whose parts in critic and guide become the copy's.
+
+        `copies` are those that `copy.deepcopy` has made of the model's parts, by identity.
+        """
+        own = {name: getattr(self, name) for name in ("critic", "guide")}
+        kinds = (nn.Module, MethodType)
+        found: dict[str, Any] = {
+            name: copy.deepcopy(value, copies)
+            for name, value in own.items()
+            if isinstance(value, kinds)
+        }
+        return dataclasses.replace(self, **found)
 
     def learner(self, model: nn.Module, info: DataInfo, options: TrainingOptions) -> Learner:
         """The learner of a module; see `LearningMethod`.
@@ -161,7 +179,7 @@ def _names(given: Any) -> tuple[str, ...] | None:
 
 def _values(method: Adversarial, option: str, kind: type, example: str) -> tuple[Any, ...]:
     given = getattr(method, option)
-    values = (given,) if isinstance(given, kind) else tuple(given)
+    values = tuple(given) if isinstance(given, Iterable) else (given,)
     for value in values:
         if not isinstance(value, kind):
             raise OptionError(

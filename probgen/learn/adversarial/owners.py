@@ -14,7 +14,7 @@ from probgen.errors import ModelError, OptionError
 from probgen.learn.adversarial.sides import Draw, Sides, has_density
 from probgen.learn.variational.run import Message, log_prob
 
-__all__ = ["Owners", "found_critic", "found_guide", "share_out"]
+__all__ = ["Owners", "found_critic", "found_guide", "holds", "share_out"]
 
 Parameters = dict[str, nn.Parameter]
 
@@ -38,7 +38,7 @@ class Owners:
 
 
 def found_critic(given: Any, model: nn.Module) -> nn.Module:
-    """The model's own critic, a copy of the one given, or what a function makes."""
+    """The model's own critic, the one given, copied unless parts are the model's, or one made."""
     if given is None:
         own = getattr(model, "critic", None)
         if not isinstance(own, nn.Module):
@@ -48,19 +48,26 @@ def found_critic(given: Any, model: nn.Module) -> nn.Module:
             )
         return own
     if isinstance(given, nn.Module):
-        return _moved(copy.deepcopy(given), model)
-    made = given()
+        return _apart(given, model)
+    try:
+        made = given()
+    except TypeError as error:
+        raise OptionError(
+            f"Adversarial(critic={given!r}): a function makes the critic and is called without "
+            f"arguments ({error}): give a module whose forward takes the sites, or a function "
+            "that makes one."
+        ) from error
     if not isinstance(made, nn.Module):
         raise OptionError(f"Adversarial(critic={given!r}) made {made!r}: it must be a module.")
     return _moved(made, model)
 
 
 def found_guide(given: Any, model: nn.Module) -> Callable[..., Any] | None:
-    """The model's own guide if it has one, or a copy of the one given."""
+    """The model's own guide if it has one, or the one given, copied as a critic is."""
     if given is None:
         own = getattr(model, "guide", None)
         return own if callable(own) else None
-    return _moved(copy.deepcopy(given), model) if isinstance(given, nn.Module) else given
+    return _apart(given, model) if isinstance(given, nn.Module) else given
 
 
 def share_out(
@@ -76,7 +83,7 @@ def share_out(
     The critic has its own. The guide's others are with the critic, or with the program where the
     guide draws a site of the game or the program uses them, too. The rest is the program's.
     """
-    module = guide if isinstance(guide, nn.Module) and not _holds(model, guide) else None
+    module = guide if isinstance(guide, nn.Module) and not holds(model, guide) else None
     named: dict[int, str] = {}
     everything: Parameters = {}
     for owner, part in (("", model), ("critic: ", critic), ("guide: ", module)):
@@ -122,8 +129,16 @@ def _learned(run: dict[str, Message]) -> Iterator[Any]:
             yield log_prob(message)
 
 
-def _holds(model: nn.Module, part: nn.Module) -> bool:
+def holds(model: nn.Module, part: Any) -> bool:
+    """Whether a module is one of the model's."""
     return any(part is module for module in model.modules())
+
+
+def _apart(given: nn.Module, model: nn.Module) -> nn.Module:
+    """A copy of a module, or the module itself where it has parameters of the model."""
+    own = set(model.parameters())
+    shared = any(parameter in own for parameter in given.parameters())
+    return _moved(given if shared or holds(model, given) else copy.deepcopy(given), model)
 
 
 def _moved(module: nn.Module, model: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from probgen.learn.adversarial.owners import (
     Owners,
     found_critic,
     found_guide,
+    holds,
     share_out,
 )
 from probgen.learn.adversarial.sides import Draw, Guide, Sides, needs_guide
@@ -92,6 +93,7 @@ def make_setup(method: Adversarial, model: nn.Module, info: DataInfo) -> Setup:
             used = _guide_runs(method, sides, draw, guide)
         checks.check_sites(sides, draw, method)
         checks.check_codes(method, sides, draw, used)
+        checks.check_guide_sites(sides, draw, method, used)
         checks.check_values(sides, draw)
         checks.check_gradients(sides, draw)
         with calls() as by_critic:
@@ -100,9 +102,9 @@ def make_setup(method: Adversarial, model: nn.Module, info: DataInfo) -> Setup:
         owners = share_out(model, critic, call if used else None, sides, draw, used)
     notes = checks.check_range(sides, draw, info)
     parts: dict[str, nn.Module] = {}
-    if method.critic is not None:
+    if not holds(model, critic):
         parts["critic"] = critic
-    if isinstance(call, nn.Module) and method.guide is not None and used:
+    if isinstance(call, nn.Module) and not holds(model, call) and used:
         parts["guide"] = call
     augmented = checks.augmented_places(method, sides, draw)
     shared = outermost(by_critic & by_guide) if method.codes else []

@@ -44,6 +44,7 @@ class Situation:
     again: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     state: dict[str, Tensor] = field(default_factory=dict)
     sites: tuple[str, ...] = ()
+    module: nn.Module | None = None
 
     def scores(self, side: str) -> Tensor:
         """Scores of "real" or "fake" rows."""
@@ -125,5 +126,5 @@ def squared_gradients(scores: Tensor, values: Values) -> Tensor:
     for gradient in found:
         if gradient is not None:  # in half precision squares would overflow
             whole = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-            squared = squared + whole.flatten(1).square().sum(1)
+            squared = squared + whole.reshape(len(whole), -1).square().sum(1)
     return squared

@@ -10,7 +10,8 @@ Data x_1 .. x_B of a minibatch are held against draws y of the program by a diss
 
 means over pairs of different cases, so that loss and gradient have no bias (the last term is the
 same for all programs). Where the program takes data that it does not draw, such as covariates,
-every row has a law of its own, and d(x, y) and d(y, y') are of draws for the same row.
+every row has a law of its own, and d(x, y) and d(y, y') are of draws for the same row. Where it
+has latents of all rows together, draws of one run are dependent, and d(y, y') is of two runs.
 """
 
 from __future__ import annotations
@@ -44,12 +45,13 @@ class MatchingLearner:
     """
 
     criterion = "loss"
+    validated = False
 
     def __init__(
         self, model: nn.Module, sides: Sides, dissimilarity: Dissimilarity, method: Any, told: str
     ) -> None:
         self._sides, self._dissimilarity = sides, dissimilarity
-        self._times = max(method.particles, 2 if sides.conditional else 1)
+        self._times = max(method.particles, 2 if sides.conditional or sides.shared else 1)
         weights = [p for p in model.parameters() if p.requires_grad]
         optimiser = named_optimiser([{"params": weights}], method.optimiser, fused=True)
         self.players = {"model": Player(model, optimiser, method.learning_rate)}
@@ -85,10 +87,11 @@ class MatchingLearner:
             drawn = drawn.transpose(0, 1)
             between = self._between(data[:, None], drawn).mean()
             return 2 * between - self._within(drawn)
-        drawn = drawn.flatten(0, 1)
         with torch.no_grad():
             spread = self._within(data)
-        return 2 * self._between(data, drawn).mean() - self._within(drawn) - spread
+        whole = drawn.flatten(0, 1)
+        within = self._across(drawn) if self._sides.shared else self._within(whole)
+        return 2 * self._between(data, whole).mean() - within - spread
 
     def _between(self, first: Tensor, second: Tensor) -> Tensor:
         return self._dissimilarity(squared_distances(first, second))
@@ -101,3 +104,12 @@ class MatchingLearner:
         found = self._between(cases, cases)
         others = found.sum((-1, -2)) - found.diagonal(dim1=-2, dim2=-1).sum(-1)
         return others.mean() / (count * (count - 1))
+
+    def _across(self, runs: Tensor) -> Tensor:
+        """The mean over pairs of cases of different runs, (run, case, dim)."""
+        pairs = [
+            self._between(one, other).mean()
+            for number, one in enumerate(runs)
+            for other in runs[:number]
+        ]
+        return torch.stack(pairs).mean()

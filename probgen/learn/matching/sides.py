@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pyro
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from probgen.learn.evaluating import evaluating
 from probgen.learn.training.information import DataInfo
 from probgen.learn.training.probe import observed_sites
 from probgen.learn.training.protocol import Batch
+from probgen.learn.unvalidated import unvalidated
 from probgen.learn.variational.pair import plainly
 from probgen.learn.variational.run import Collect, Message
 
@@ -40,6 +40,7 @@ class Sides:
     ----------
     names: of the sites.
     conditional: whether the program takes data that it does not draw, so that rows differ in law.
+    shared: whether it draws latents for all rows together, so that rows of a run are dependent.
 
     Raises `ModelError` for a site that cannot be compared or learned from, `OptionError` for one
     that is not observed.
@@ -55,6 +56,7 @@ class Sides:
         self.names = _chosen([site.site for site in seen], sites, method)
         drawn = {site.argument for site in seen}
         self.conditional = any(name not in drawn for name in batch)
+        self.shared = False
         self._scales: dict[str, float] = {}
         with evaluating(model):
             self._check(batch)
@@ -79,7 +81,7 @@ class Sides:
             return self.drawn(batch, 1)[0]
 
     def _run(self, batch: Batch) -> Collect:
-        with pyro.validation_enabled(False), Collect(simulate=True) as run:
+        with unvalidated(), Collect(simulate=True) as run:
             self._call(**batch)
         return run
 
@@ -112,6 +114,7 @@ class Sides:
                         "it (RelaxedOneHotCategorical, RelaxedBernoulli), or learn by SVI()."
                     )
             values = [run.sites[name]["value"] for name in self.names]
+        self.shared = _outside_plates(run, self.names)
         if not any(value.requires_grad for value in values):
             listed = ", ".join(map(repr, self.names))
             raise ModelError(
@@ -139,6 +142,16 @@ def _chosen(seen: list[str], asked: Sequence[str] | None, method: str) -> tuple[
                 f"these data; it observes {', '.join(map(repr, seen))}."
             )
     return tuple(asked)
+
+
+def _outside_plates(run: Collect, names: tuple[str, ...]) -> bool:
+    """Whether there are latents in none of the plates that the named sites are in."""
+    plates = {frame.name for name in names for frame in run.sites[name]["cond_indep_stack"]}
+    return bool(plates) and any(
+        not plates & {frame.name for frame in site["cond_indep_stack"]}
+        for name, site in run.sites.items()
+        if name not in run.observed
+    )
 
 
 def _depends(site: Any) -> bool:

@@ -55,6 +55,9 @@ class Domain:
         self, raw: Mapping[str, Tensor], numbers: Tensor, rows: Rows, device: torch.device
     ) -> None:
         """Check rows as they are stored, `numbers` being where they come from."""
+        for site in self.sites:
+            if site.site in self._unlabelled and site.argument != site.site:
+                _refuse_missing(site, raw[site.argument or ""])
         moving = [site for site in self.sites if not site.fixed]
         if moving:
             batch = {n: v.to(device) for n, v in rows.typed(raw).items()}
@@ -68,7 +71,7 @@ class Domain:
 
     def _check(self, site: Observed, value: Tensor, numbers: Tensor | None) -> None:
         if site.site in self._unlabelled:
-            value = value[~(value.isnan() if value.is_floating_point() else value == -1)]
+            value = value[~_is_missing(value)]
             numbers = None
         missing = value.isnan() if value.is_floating_point() else None
         if missing is not None and not self._missing and missing.any():
@@ -102,7 +105,9 @@ def read_domain(
         {n: torch.int64 for n, value in first.items() if n not in rows.types}
     )  # what has no site of its own, such as indices, stays whole
     known = {n: v.nan_to_num().to(device) for n, v in rows.typed(first).items()}
-    sites = observed_sites(model, _labelled(known, unlabelled))
+    # by which argument a label comes is not known yet
+    whole = [n for n, v in known.items() if unlabelled and not v.is_floating_point()]
+    sites = observed_sites(model, _labelled(known, (*unlabelled, *whole)))
     for site in sites:
         name = site.argument
         if name is None or site.dtype is None:
@@ -119,6 +124,22 @@ def _labelled(batch: Mapping[str, Tensor], unlabelled: tuple[str, ...]) -> dict[
         name: value.nan_to_num().clamp(min=0) if name in unlabelled else value
         for name, value in batch.items()
     }
+
+
+def _is_missing(value: Tensor) -> Tensor:
+    return value.isnan() if value.is_floating_point() else value == -1
+
+
+def _refuse_missing(site: Observed, value: Tensor) -> None:
+    """Raise `DataError` for missing labels that come by another name than their site's."""
+    missing = _is_missing(value)
+    if missing.any():
+        raise DataError(
+            f"data[{site.argument!r}] has no value (-1 or NaN) in {int(missing.sum())} of "
+            f"{missing.numel()} rows looked at, and the program observes it at the site "
+            f"{site.site!r}: labels that some rows lack must have their site's name. Call the "
+            f"argument {site.site!r}, too, in the program, its guide and the data."
+        )
 
 
 def _check_shapes(

@@ -41,7 +41,10 @@ class MetricsOfSteps:
     def add(self, metrics: Metrics) -> None:
         """Note what one step returned; nothing is read yet."""
         self._pending.append(
-            {n: v.detach() if isinstance(v, Tensor) else v for n, v in metrics.items()}
+            {
+                n: v.detach() if isinstance(v, Tensor) and v.requires_grad else v
+                for n, v in metrics.items()
+            }
         )
 
     def read(self, place: Place, monitors: Container[str] = ()) -> tuple[int, str] | None:
@@ -58,17 +61,28 @@ class MetricsOfSteps:
         columns = _averaged(columns, place)
         self.latest.update({name: last_known(column) for name, column in columns.items()})
         bad = _first_bad(columns, pending, monitors)
+        self._put(columns, len(pending))
+        return None if bad is None else (self._steps - len(pending) + bad[0] + 1, bad[1])
+
+    def _put(self, columns: Mapping[str, np.ndarray], count: int) -> None:
+        """Put `count` more steps into rows."""
+        if self.window == 1:
+            before = max((len(values) for values in self.rows.values()), default=0)
+            for name in {**self.rows, **columns}:
+                row = self.rows.setdefault(name, [float("nan")] * before)
+                row.extend(columns[name].tolist() if name in columns else [float("nan")] * count)
+            self._steps += count
+            return
         start = 0
-        while start < len(pending):
+        while start < count:
             room = self.window - self._steps % self.window
-            stop = min(start + room, len(pending))
+            stop = min(start + room, count)
             for name, column in columns.items():
                 self._open.setdefault(name, []).extend(column[start:stop].tolist())
             self._steps += stop - start
             if self._steps % self.window == 0:
                 self._close()
             start = stop
-        return None if bad is None else (self._steps - len(pending) + bad[0] + 1, bad[1])
 
     def _close(self) -> None:
         before = max((len(values) for values in self.rows.values()), default=0)
@@ -134,7 +148,8 @@ def _column(values: list[Any]) -> np.ndarray:
             f"A metric is a tensor of shape {tuple(wrong.shape)}: metrics of a step are numbers, "
             "such as its mean."
         )
-    read = iter(torch.stack([t.detach().reshape(()) for t in tensors]).double().cpu().tolist())
+    scalars = torch.stack([tensor.reshape(()) if tensor.dim() else tensor for tensor in tensors])
+    read = iter(scalars.double().cpu().tolist())
     numbers = [next(read) if isinstance(value, Tensor) else value for value in values]
     return np.array([np.nan if number is None else number for number in numbers], dtype=float)
 

@@ -44,7 +44,9 @@ def prepare(
     whole = read_rows(data, names, shapes)
     chosen = chosen_options(method, options, len(whole))
     place = place_of(chosen)
-    model = copy.deepcopy(model).to(place.device, place.dtype)
+    copies: dict[int, Any] = {}  # of parts of the model, by identity
+    model = copy.deepcopy(model, copies).to(place.device, place.dtype)
+    method = method.beside(copies) if hasattr(method, "beside") else method
     dtype = _type_of(model)
     place.same([*model.parameters(), *model.buffers()])
     missing = bool(getattr(method, "takes_missing", False))

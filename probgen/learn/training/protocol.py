@@ -55,6 +55,7 @@ class Learner(Protocol):
     unit of a metric by name; `describe`, what a metric is, by name; `monitors`, the same for
     metrics that only watch the training and measure nothing else; `rows`, how many rows its
     products have where they are more than those of a batch, such as the number of its chains;
+    `validated`, False where its steps are made by `unvalidated`;
     `summary` and `notes`, what it chose, for the summary of the fit; `parts`, modules that it
     trained beside the model, by name.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +31,7 @@ from probgen.learn.training.store import TrainingStore
 from probgen.learn.training.threads import training_threads
 from probgen.learn.training.validation import validate
 from probgen.learn.training.watching import Watching
+from probgen.learn.unvalidated import unvalidated
 from probgen.nets.threads import torch_threads
 
 __all__ = ["Training"]
@@ -79,7 +81,8 @@ class Training:
         if not self.loop.clock:
             self._save()
         threads = training_threads(self.learner, self.options, self.loop.world)
-        with torch_threads(threads), noted_interrupts() as interrupt:
+        checks = nullcontext() if getattr(self.learner, "validated", True) else unvalidated()
+        with torch_threads(threads), checks, noted_interrupts() as interrupt:
             try:
                 while self.loop.clock < self.loop.total and not self.stopped:
                     self._epoch(interrupt)

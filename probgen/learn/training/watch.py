@@ -20,11 +20,13 @@ _LOOKS, _APART = 50, 100
 class Watch:
     """Looks at the draws of a program while it is trained; training bits stay the same.
 
-    At every look, on process 0, the data sites are drawn by the program in its mode for
-    evaluation (with averaged weights if there are any). The first `samples` draws stay in the
-    fit's tree, group `watched`, and, where there is a store, are written to its folder as a
-    picture (`watched-STEP-SITE.png`: images in a grid, points in the plane over the data). All
-    `judged` are measured; the history holds the numbers as `watched_...`:
+    At every look the data sites are drawn by the program in its mode for evaluation (with
+    averaged weights if there are any). The first `samples` draws stay in the fit's tree, group
+    `watched`, and, where there is a store, are written to its folder as a picture
+    (`watched-STEP-SITE.png`: images in a grid, points in the plane over the data). In pictures of
+    a conditional program, whose draws have labels, every class has a row, from the smallest label
+    down, of `samples` / classes draws. All `judged` are measured; the history holds the numbers
+    as `watched_...`:
 
         spread: sum of the variances of all entries, relative to that of as many rows of data
         coverage: share of the rows of data nearer to a draw than to their fifth neighbour among
@@ -34,6 +36,9 @@ class Watch:
     A number that falls below `collapse` times its best, or a spread below `collapse` times the
     data's at the last look, is a collapse: the progress line and a note tell it once, with the
     step. So is the trouble of generative models that draw the same few cases again and again.
+
+    Of processes that train together the first one looks, at the weights that all of them have and
+    at rows of the whole data, while the others wait; its fit alone has what was watched.
 
     Args:
         samples: draws that are kept and shown; of more than 100 looks, those of every second,

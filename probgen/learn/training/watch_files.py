@@ -28,9 +28,11 @@ def write_pictures(
     model: nn.Module,
     draws: Mapping[str, np.ndarray],
     data: Mapping[str, np.ndarray],
+    across: int = 0,
 ) -> None:
     """A picture of every site whose draws, (case, ...), are images or points in the plane.
 
+    Images stand `across` in a row, those of nothing but NaN being left white; 0 for a square.
     Shades are those of the data's range; a site of which nothing is finite is left out. Raises
     `StoreError`.
     """
@@ -41,9 +43,9 @@ def write_pictures(
             continue
         shape = image_shape_of(model, values.shape[1:])
         if shape is not None:
-            pixels = image_grid(as_images(values, shape), known.min(), known.max())
+            pixels = image_grid(as_images(values, shape), known.min(), known.max(), across)
         elif values.shape[1:] == (2,):
-            pixels = point_cloud(values, seen)
+            pixels = point_cloud(values[~np.isnan(values).all(1)], seen)
         else:
             continue
         called = re.sub(r"\W", "_", site)

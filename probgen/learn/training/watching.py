@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from probgen.errors import ModelError, OptionError
 from probgen.learn.draws import draw_rows, draws_together
+from probgen.learn.labels import classes_of, label_of, placed_at, rows_by_class
 from probgen.learn.training.averages import averaged_model
 from probgen.learn.training.generators import put_back
 from probgen.learn.training.protocol import Batch
@@ -66,6 +67,7 @@ class Watching:
         self._batch = _chosen(rows, max(watch.judged, watch.samples))
         self._yardsticks: dict[str, Yardstick] | None = None
         self._together = True
+        self._label: str | None = None
 
     def due(self, clock: int) -> bool:
         """Whether to look after so many steps."""
@@ -79,6 +81,8 @@ class Watching:
         with put_back(), training.loop.autocast():
             draws = self._draws(model, batch, clock)
             found = self._measure(draws)
+        if self._label is not None and self._label not in draws:  # the draws were given it
+            draws = {**draws, self._label: batch[self._label]}
         for name in {**self.numbers, **found}:
             row = self.numbers.setdefault(name, [float("nan")] * len(self.steps))
             row.append(found.get(name, float("nan")))
@@ -88,7 +92,14 @@ class Watching:
         self._judge(clock)
         if training.store is not None:
             data = {name: self._batch[name].cpu().numpy() for name in shown if name in self._batch}
-            write_pictures(training.store.path, clock, model, shown, data)
+            across = 0
+            if self._label is not None:
+                labels = draws[self._label].cpu()
+                classes = classes_of(labels, data.get(self._label))
+                across = max(1, self.watch.samples // len(classes))
+                numbers = rows_by_class(labels, classes, across).ravel()
+                shown = {name: placed_at(values, numbers) for name, values in draws.items()}
+            write_pictures(training.store.path, clock, model, shown, data, across)
 
     @property
     def latest(self) -> dict[str, float]:
@@ -121,6 +132,7 @@ class Watching:
             self._yardsticks = {
                 n: Yardstick(batch[n]) for n, v in draws.items() if n in batch and _is_measured(v)
             }
+            self._label = label_of(model, batch, draws, self._together)
         return draws
 
     def _measure(self, draws: Mapping[str, Tensor]) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import pyro
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +12,7 @@ from probgen.errors import OptionError, ProbgenError
 from probgen.learn.training.guard import NotFinite
 from probgen.learn.training.optimisers import named_optimiser
 from probgen.learn.training.protocol import Batch, Player
+from probgen.learn.unvalidated import unvalidated
 from probgen.learn.variational.checks import check_scored
 from probgen.learn.variational.layout import probe
 from probgen.learn.variational.objectives import ELBO, EnergyDistance
@@ -55,6 +55,7 @@ class VariationalLearner:
     """
 
     criterion = "loss"
+    validated = False
 
     def __init__(self, svi: Any, model: nn.Module, info: DataInfo) -> None:
         self.objective = ELBO() if svi.objective is None else svi.objective
@@ -100,7 +101,7 @@ class VariationalLearner:
         weight = 1.0 if self._constant else loop.value(self._kl_weight)
         before = torch.get_rng_state() if self._watched else None
         try:
-            with pyro.validation_enabled(False):
+            with unvalidated():
                 found = self.estimator.backward(batch, weight)
         except ProbgenError:
             raise
@@ -114,7 +115,7 @@ class VariationalLearner:
 
     def validate(self, batch: Batch, loop: Loop) -> dict[str, Tensor]:
         """The loss on validation rows, latent sites weighted by 1."""
-        with pyro.validation_enabled(False):
+        with unvalidated():
             return self.estimator.evaluate(batch)
 
     def state(self) -> dict[str, Tensor]:

@@ -40,8 +40,11 @@ class NetworkExtractor:
         return x
 
     def _run(self, x: Any, which: int) -> Tensor:
-        x = torch.as_tensor(x).detach()
-        if not len(x):
+        try:
+            x = torch.as_tensor(x).detach()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(f"{self.name}: cases are an array of numbers: {error}") from error
+        if not x.ndim or not len(x):
             raise DataError(f"{self.name}: there are no cases.")
         device = next(iter(self.network.state_dict().values())).device
         with torch.no_grad():

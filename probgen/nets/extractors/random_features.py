@@ -25,11 +25,18 @@ class RandomFeatures(NetworkExtractor):
         features: how many.
         seed: of the weights.
 
+    Raises `OptionError` for settings that cannot be used.
     """
 
     def __init__(
         self, channels: int = 1, width: int = 0, features: int = 64, seed: int = 0
     ) -> None:
+        counts = {"channels": channels, "width": width, "features": features, "seed": seed}
+        for name, value in counts.items():
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
+                raise OptionError(
+                    f"{name}={value!r}: it must be an integer from 0 to {2**32 - 1}."
+                )
         if features < 2 or (channels < 1) == (width < 1):
             raise OptionError(
                 f"channels={channels}, width={width}, features={features}: 2 or more features of "

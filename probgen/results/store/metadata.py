@@ -16,12 +16,15 @@ import numpy as np
 
 from probgen.errors import StoreError
 
-__all__ = ["COORDINATES", "GROWING", "ArraySpec", "array_of", "group_document"]
+__all__ = ["COORDINATES", "GROWING", "PLACES", "ArraySpec", "array_of", "group_document"]
 
 COORDINATES = "coordinates"
 """The attribute of a group that names its coordinates beside indexes (CF conventions)."""
 GROWING = "draw"
 """The dimension along which arrays grow."""
+PLACES = (("default", "."), ("v2", "."))
+"""Of arrays that are replaced: they are written at the other place, so that readers see all of
+the new values or all of the old."""
 
 _TEXT = "fixed_length_utf32"
 _NUMBERS = [
@@ -48,6 +51,8 @@ class ArraySpec:
     shape: tuple[int, ...]
     chunk: int
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    place: tuple[str, str] = ("default", "/")
+    """How its chunks are named: an encoding of the format, and what separates the numbers."""
 
     @property
     def axis(self) -> int | None:
@@ -70,7 +75,8 @@ class ArraySpec:
     def chunk_file(self, number: int) -> str:
         """Where chunk `number` along the growing axis lies, below the array's directory."""
         keys = [str(number if axis == self.axis else 0) for axis in range(len(self.shape))]
-        return "/".join(["c", *keys])
+        encoding, separator = self.place
+        return separator.join(["c", *keys] if encoding == "default" else keys)
 
     def document(self) -> dict[str, Any]:
         """What `zarr.json` says of it."""
@@ -83,7 +89,10 @@ class ArraySpec:
                 "name": "regular",
                 "configuration": {"chunk_shape": list(self.chunk_shape)},
             },
-            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "chunk_key_encoding": {
+                "name": self.place[0],
+                "configuration": {"separator": self.place[1]},
+            },
             "fill_value": _fill_value(self.dtype),
             "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
             "attributes": dict(self.attrs),
@@ -102,7 +111,11 @@ def array_of(document: Mapping[str, Any]) -> ArraySpec:
         if codecs != ["bytes"] or len(dims) != len(shape) or min(shape, default=0) < 0:
             raise ValueError(f"codecs {codecs}, shape {shape}")
         chunk = int(chunks[dims.index(GROWING)]) if GROWING in dims else 1
-        found = ArraySpec(dims, dtype, shape, chunk, dict(document["attributes"]))
+        naming = document["chunk_key_encoding"]
+        place = (naming["name"], naming["configuration"]["separator"])
+        found = ArraySpec(dims, dtype, shape, chunk, dict(document["attributes"]), place)
+        if place not in (("default", "/"), *PLACES):
+            raise ValueError(f"chunks named by {place}")
         if list(found.chunk_shape) != list(chunks) or chunk < 1:
             raise ValueError(f"chunks of shape {chunks}")
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -19,7 +19,7 @@ from xarray.indexes import PandasIndex
 
 from probgen.errors import StoreError
 from probgen.results.store.arrays import check_chunks
-from probgen.results.store.metadata import COORDINATES, GROWING, ArraySpec, array_of
+from probgen.results.store.metadata import COORDINATES, GROWING, PLACES, ArraySpec, array_of
 
 __all__ = ["open_store", "read_root"]
 
@@ -95,7 +95,9 @@ def _dataset(
             continue
         lazy: Any = indexing.LazilyIndexedArray(stored)
         lazy = indexing.CopyOnWriteArray(lazy)
-        variable = xr.Variable(spec.dims, lazy, spec.attrs)
+        # what a run replaces is read before it does so again: sites that go together
+        held = stored.whole() if spec.place in PLACES else lazy
+        variable = xr.Variable(spec.dims, held, spec.attrs)
         if spec.attrs:  # the units of times, for instance
             variable = xr.conventions.decode_cf_variable(name, variable)
         (coordinates if name in labels else plain)[name] = variable

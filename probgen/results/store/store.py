@@ -32,6 +32,7 @@ from probgen.results.store.growing import Growing, check_sum, chunk_length
 from probgen.results.store.metadata import (
     COORDINATES,
     GROWING,
+    PLACES,
     ArraySpec,
     array_of,
     group_document,
@@ -57,6 +58,9 @@ class Store:
         self._arrays: dict[str, ArraySpec | Growing] = {}
         self._grown: dict[str, dict[str, Growing]] = {}  # of these, by group and name
         self._labels: dict[str, str] = {}  # coordinates that are no index, by group
+        self._place = PLACES[0]  # of the arrays that `replace` wrote
+        self.replaced = 0
+        """Draws that `replace` wrote last."""
 
     @classmethod
     def create(
@@ -160,6 +164,22 @@ class Store:
             if GROWING not in variable.dims:
                 self._begin(key, variable, 1)
 
+    def replace(self, groups: Mapping[str, xr.Dataset]) -> None:
+        """Write groups in place of what was in them, draws too: those of a run whose draws change.
+
+        Readers see all of the new values or all of the old ones, the new ones after the next
+        `commit`. What is written so cannot be appended to, and is not gone on with by `reopen`:
+        the state must hold what the run needs of it.
+        """
+        self._place = PLACES[self._place == PLACES[0]]
+        for key, variable in self._named(groups):
+            draws = variable.sizes.get(GROWING, 1)
+            spec = spec_of(variable, max(draws, 1))
+            spec = replace(spec, shape=variable.shape, place=self._place)
+            write_whole(self.path / key, spec, variable.values, self._partial)
+            self._arrays[key] = spec
+            self.replaced = draws if GROWING in variable.dims else self.replaced
+
     def commit(
         self,
         attrs: Mapping[str, Any],
@@ -238,6 +258,8 @@ class Store:
                 if length > spec.shape[spec.axis]:
                     raise StoreError(f"{self.path / key} is shorter than the run's state says.")
                 if length == 0:
+                    if spec.place in PLACES and checkpoint.state is not None:
+                        self._place, self.replaced = spec.place, spec.shape[spec.axis]
                     continue
                 cut = [*spec.shape]
                 cut[spec.axis] = length

@@ -17,15 +17,25 @@ from probgen.diagnose.report.svg import PALETTE
 from probgen.diagnose.report.training import Card, Section
 from probgen.errors import ProbgenError
 from probgen.learn.images import as_images, image_shape_of
+from probgen.learn.labels import classes_of, placed_at, rows_by_class
 from probgen.studies.fit_page.likeness import quality_section
 from probgen.studies.fit_page.memorised import nearest_section
 from probgen.studies.fit_page.program import Program
-from probgen.studies.fit_page.shown import image_picture, kind_of, picture_of_rows, scatter
+from probgen.studies.fit_page.shown import (
+    ACROSS,
+    image_picture,
+    kind_of,
+    picture_of_rows,
+    scatter,
+)
 
 __all__ = ["generated_sections"]
 
 DRAWS, JUDGED = 64, 1000
 """Draws shown of images, and draws that are measured and shown of points and columns."""
+_LEAST = 8
+"""Images of a class, where there are so many draws of it."""
+_BY_CLASS = "A row for each label; draws of a row are independent."
 _WAYS, _STEPS = 6, 9
 _FAILURES = (ProbgenError, RuntimeError, ValueError, KeyError, TypeError, IndexError)
 
@@ -57,25 +67,31 @@ def generated_sections(program: Program) -> tuple[list[Card], list[Section]]:
 
 
 def _fill_samples(program: Program, section: Section, draws: dict[str, Tensor]) -> None:
+    """A picture of every site; images of a conditional program in a row for each class."""
     known = {} if program.cases is None else program.cases.training
-    labels = next((v for v in draws.values() if v.dim() == 1 and not v.is_floating_point()), None)
+    label, labels = program.labels(draws)
     for number, (site, values) in enumerate(draws.items(), start=1):
-        if values.dim() == 1 and labels is values and len(draws) > 1:
+        if site == label:
             continue
-        shape = tuple(values.shape[1:])
-        shown = values[:DRAWS] if kind_of(program.model, shape) == "images" else values
-        below = (
-            [] if labels is None or len(shown) > DRAWS else [str(int(v)) for v in labels[:DRAWS]]
-        )
         data = known.get(site)
-        picture = picture_of_rows(
-            program.model,
-            f"samples-{number}",
-            site,
-            shown.double().numpy(),
-            None if data is None else data.double().numpy(),
-            below,
-        )
+        beside = None if data is None else data.double().numpy()
+        prefix, model = f"samples-{number}", program.model
+        if kind_of(model, tuple(values.shape[1:])) != "images":
+            shown = values.double().numpy()
+            picture = picture_of_rows(model, prefix, site, shown, beside)
+        elif labels is None:
+            shown = values[:DRAWS].double().numpy()
+            picture = picture_of_rows(model, prefix, site, shown, beside)
+        else:
+            classes = classes_of(labels, known.get(label or ""))
+            across = min(ACROSS, max(DRAWS // len(classes), _LEAST))
+            numbers = rows_by_class(labels, classes, across)
+            shape = image_shape_of(model, tuple(values.shape[1:]))
+            assert shape is not None
+            images = as_images(placed_at(values, numbers.ravel()), shape)
+            names = [f"{label} = {one:g}" for one in classes]
+            picture = image_picture(f"Draws of {site}", prefix, images, _BY_CLASS, across=across,
+                                    rows=names)  # fmt: skip
         section.pictures.append(picture)
 
 

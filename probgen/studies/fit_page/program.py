@@ -15,6 +15,7 @@ from probgen.declare.implicit import Implicit
 from probgen.errors import ModelError
 from probgen.learn.draws import draw_rows, draws_together, simulated
 from probgen.learn.evaluating import evaluating
+from probgen.learn.labels import label_of
 from probgen.learn.training.probe import arguments_of
 from probgen.learn.variational.run import Collect
 from probgen.nets.flows.model import FlowModel
@@ -46,6 +47,15 @@ class Program:
         """Draws of the data sites, (count, ...) each. Raises `ModelError`."""
         found = draw_rows(self.model, self.rows(count), self.seed + 1000 * seed)
         return {name: value.detach().cpu() for name, value in found.items()}
+
+    def labels(self, draws: Values) -> tuple[str | None, Tensor | None]:
+        """What says the class of each of `draws`, and the classes, (draw,); None without such."""
+        rows = self.rows(len(next(iter(draws.values()))))
+        given = {name: value.cpu() for name, value in draws.items()}
+        name = label_of(self.model, rows, given, draws_together(self.model, rows))
+        if name is None:
+            return None, None
+        return name, given.get(name, rows[name].cpu() if name in rows else None)
 
     def latents(self) -> dict[str, int]:
         """Real latent sites that the data are made of, with the size of a row's vector."""

@@ -12,7 +12,7 @@ from probgen.diagnose.report.pictures import Picture, drawn
 from probgen.diagnose.report.svg import PALETTE
 from probgen.learn.images import as_images, image_shape_of
 
-__all__ = ["image_picture", "kind_of", "picture_of_rows"]
+__all__ = ["ACROSS", "image_picture", "kind_of", "picture_of_rows", "scatter"]
 
 ACROSS = 16
 """Images in a row."""
@@ -32,15 +32,12 @@ def picture_of_rows(
     site: str,
     draws: np.ndarray,
     data: np.ndarray | None,
-    labels: Sequence[str] = (),
 ) -> Picture:
     """Draws of a site, (case, ...), beside the data's where they are known."""
     kind, shape = kind_of(model, draws.shape[1:]), image_shape_of(model, draws.shape[1:])
     if shape is not None:
         images = as_images(draws, shape)
-        said = "; below each, its label" if labels else ""
-        return image_picture(f"Draws of {site}", prefix, images, f"Draws, one like another{said}.",
-                             labels=labels)  # fmt: skip
+        return image_picture(f"Draws of {site}", prefix, images, "Draws, one like another.")
     beside = "" if data is None else " The data in grey."
     if kind == "points":
         seen = f"{len(draws)} points, mean {_pair(draws.mean(0))}, deviation {_pair(draws.std(0))}"
@@ -74,12 +71,16 @@ def image_picture(
     rows: Sequence[str] = (),
     labels: Sequence[str] = (),
 ) -> Picture:
-    """Images (case, height, width[, 3]) in rows of `across`; NaN in the places that are left."""
+    """Images (case, height, width[, 3]) in rows of `across`; NaN in the places that are left.
+
+    `rows` names the rows, `labels` stand below the images.
+    """
     down = -(-len(images) // across)
     padded = np.full((down * across, *images.shape[1:]), np.nan)
     padded[: len(images)] = images
+    there = int((~np.isnan(images).all(axis=tuple(range(1, images.ndim)))).sum())
     seen = (
-        f"{len(images)} images of {images.shape[1]} x {images.shape[2]} pixels, mean "
+        f"{there} images of {images.shape[1]} x {images.shape[2]} pixels, mean "
         f"{np.nanmean(images):.3g}, deviation {np.nanstd(images):.3g}."
     )
     grid = padded.reshape(down, across, *images.shape[1:])

@@ -260,7 +260,8 @@ def _elsewhere(draws: Tensor, data: Tensor) -> str:
 
 def _same_rows(one: Entry, other: Entry) -> bool:
     """Whether two models' own data are the same numbers."""
-    first, second = (e.rows[e.site].double().flatten(1) for e in (one, other))
+    rows = (e.rows[e.site].double() for e in (one, other))
+    first, second = (r.reshape(len(r), -1) for r in rows)
     return one is other or (
         first.shape == second.shape and torch.allclose(first, second, equal_nan=True)
     )

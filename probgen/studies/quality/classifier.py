@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from probgen.declare.environment import isolated
 from probgen.diagnose.metrics.features import as_array, check_finite
-from probgen.errors import DataError, OptionError
+from probgen.diagnose.metrics.settings import check_seed, check_whole
+from probgen.errors import DataError
 from probgen.nets.extractors.classifier import Classifier, ClassifierNetwork
 
 __all__ = ["classifier", "digit_classifier"]
@@ -45,7 +46,10 @@ def classifier(
     Raises `DataError` for rows with NaN, rows without a label each, or labels with fewer than
     5 rows, naming them.
     """
-    raw, labels = as_array(x, "x"), np.asarray(y.detach().cpu() if hasattr(y, "detach") else y)
+    check_seed(seed)
+    check_whole(2, features=features)
+    check_whole(10, steps=steps)
+    raw, labels = as_array(x, "x"), _labels(y)
     check_finite(raw, "x")
     if not 2 <= raw.ndim <= 4:
         raise DataError(
@@ -54,8 +58,6 @@ def classifier(
         )
     if labels.shape != raw.shape[:1]:
         raise DataError(f"y is of shape {labels.shape}: one label for each of {len(raw)} rows.")
-    if features < 2 or steps < 10:
-        raise OptionError(f"features={features}, steps={steps}: 2 and 10 at least.")
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(classes) < 2 or counts.min() < 5:
         few = ", ".join(f"{c} ({n})" for c, n in zip(classes, counts, strict=True) if n < 5)
@@ -75,12 +77,29 @@ def classifier(
     return Classifier(network, float(right.double().mean()), classes, name)
 
 
-@cache
 def digit_classifier(seed: int = 0) -> Classifier:
     """The classifier of 8x8 digits (scikit-learn's), values from -1 to 1, any shape of 64 entries.
 
     Trained on its first call, on the 1200 digits that the zoo's models are trained on, and kept.
     """
+    check_seed(seed)
+    return _of_digits(int(seed))
+
+
+def _labels(y: Any) -> np.ndarray:
+    """Labels of one kind, (row,), that can be told apart."""
+    try:
+        found = np.asarray(y.detach().cpu() if hasattr(y, "detach") else y)
+        found = found.astype(str) if found.dtype.kind == "O" else found
+    except (TypeError, ValueError) as error:
+        raise DataError(f"y: one label for each row was expected: {error}") from error
+    if found.dtype.kind == "f" and (missing := int(np.isnan(found).sum())):
+        raise DataError(f"y: {missing} of {found.size} labels are NaN; leave these rows out.")
+    return found
+
+
+@cache
+def _of_digits(seed: int) -> Classifier:
     from probgen.models import _digits
 
     x = _digits.grey("train").reshape(-1, 8, 8) / 8 - 1

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from probgen.declare.environment import isolated
+from probgen.diagnose.metrics.features import as_array
+from probgen.diagnose.metrics.settings import check_seed, check_whole
 from probgen.errors import DataError, ModelError
 from probgen.learn.draws import draw_many, placed
 from probgen.learn.evaluating import evaluating
@@ -35,13 +37,12 @@ def draws_of(
 
     The module is in its mode for evaluation. `data` give the plates their rows, and the program
     what it does not draw; None draws as many as there are. Raises `ModelError` where the program
-    has no such site of data.
+    has no such site of data, `DataError` for data without rows.
     """
-    module = _checked(program)
-    count = len(next(iter(data.values())))
+    check_seed(seed)
+    module, count = _checked(program), check_rows(data)
     wanted = count if n is None else n
-    if wanted < 1 or not count:
-        raise DataError(f"{wanted} draws with {count} rows of data: 1 or more of both.")
+    check_whole(1, n=wanted)
     found = draw_many(module, data, wanted, seed)
     if site not in found:
         known = ", ".join(map(repr, found)) or "none"
@@ -49,14 +50,27 @@ def draws_of(
     return found[site].cpu()
 
 
+def check_rows(data: Any) -> int:
+    """How many rows data by name have; raises `DataError` where they are none, or unequal."""
+    if not isinstance(data, Mapping) or not data:
+        told = "nothing" if isinstance(data, Mapping) else type(data).__name__
+        raise DataError(f"data: rows by name, such as {{'x': x}}, were expected, not {told}.")
+    counts = {name: len(as_array(rows, f"data[{name!r}]")) for name, rows in data.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{count} of {name!r}" for name, count in counts.items())
+        raise DataError(f"data: as many rows of each were expected, not {told}.")
+    return next(iter(counts.values()))
+
+
 def output_of_latents(
     program: Any, data: Mapping[str, Any], site: str, n: int, seed: int = 0
 ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """What `site` is given normal latents, and `n` draws of these, (n, latent).
 
-    The function takes latents, (row, latent) with 256 rows at most; other latents stay where they
-    were drawn, other data as they are. It gives the mean of the site's law, or its value where
-    that law is implicit. Raises `ModelError` where the program has no normal latents.
+    The function takes latents, (row, latent) with 256 rows at most; other latents, and those that
+    all rows share, stay where they were drawn, other data as they are. It gives the mean of the
+    site's law, or its value where that law is implicit. Raises `ModelError` where no row has
+    normal latents of its own.
     """
     module = _checked(program)
     rows = placed(module, data)
@@ -68,22 +82,29 @@ def output_of_latents(
             with Collect() as run:
                 module(**rows)
             drawn.append(run.sites)
+        with Collect() as few:
+            module(**{name: value[:-1] for name, value in rows.items()})
     latents = {m: s for m, s in drawn[0].items() if not s["is_observed"] and m != site}
-    normal = [name for name, s in latents.items() if _is_normal(s["fn"])]
+    own = {m for m in latents if m in few.sites and _is_of_rows(latents[m], few.sites[m])}
+    normal = [name for name in latents if name in own and _is_normal(latents[name]["fn"])]
     if not normal:
+        told = [f"{m!r}" if m in own else f"{m!r} (shared by all rows)" for m in latents]
         raise ModelError(
-            f"{type(module).__name__} has no normal latents to walk along; it has "
-            f"{', '.join(map(repr, latents)) or 'none'}."
+            f"{type(module).__name__} has no normal latents of each row to walk along; its "
+            f"latents are: {', '.join(told) or 'none'}."
         )
     shapes = {name: latents[name]["value"].shape[1:] for name in normal}
     z = torch.cat(
-        [torch.cat([s[name]["value"].flatten(1) for name in normal], dim=1) for s in drawn]
+        [torch.cat([s[name]["value"].reshape(_PATHS, -1) for name in normal], 1) for s in drawn]
     )[:n]
     device = z.device
 
     def generate(points: Tensor) -> Tensor:
         count = len(points)
-        values = {name: {"value": s["value"][:count]} for name, s in latents.items()}
+        values = {
+            name: {"value": s["value"][:count] if name in own else s["value"]}
+            for name, s in latents.items()
+        }
         parts = points.to(device).split([shapes[name].numel() for name in normal], dim=1)
         for name, part in zip(normal, parts, strict=True):
             values[name] = {"value": part.reshape(count, *shapes[name])}
@@ -106,6 +127,12 @@ def _site(run: Collect, site: str) -> Any:
         known = ", ".join(map(repr, run.sites)) or "none"
         raise ModelError(f"The program has no site {site!r}; it has: {known}.")
     return run.sites[site]
+
+
+def _is_of_rows(message: Any, fewer: Any) -> bool:
+    """Whether a latent has an entry for every row, and one less in a run on one row less."""
+    shapes = message["value"].shape, fewer["value"].shape
+    return shapes[0][:1] == (_PATHS,) and shapes[1][:1] == (_PATHS - 1,)
 
 
 def _output(law: Any) -> Tensor:

@@ -26,6 +26,7 @@ from probgen.diagnose.metrics import (
 from probgen.diagnose.metrics.features import check_shapes
 from probgen.errors import DataError, OptionError
 from probgen.nets.extractors import RandomFeatures
+from probgen.studies.quality.asked import METRICS, by_name, checked, labels_of
 from probgen.studies.quality.classifier import classifier
 from probgen.studies.quality.draws import draws_of, module_of
 from probgen.studies.quality.result import Quality
@@ -50,8 +51,6 @@ _TOGETHER: dict[tuple[str, ...], _Computed] = {
     ("energy_distance",): _one("energy_distance", energy_distance),
     ("sliced_wasserstein",): _one("sliced_wasserstein", sliced_wasserstein),
 }
-METRICS = (*(name for names in _TOGETHER for name in names), "inception_score")
-_USUAL = ("fid", "kid", "precision", "recall", "density", "coverage", "c2st", "inception_score")
 
 
 def quality(
@@ -72,25 +71,30 @@ def quality(
         extractor: makes features of cases. None: a classifier trained on `real` and `labels`,
             where these are given; random convolutions for images; else values as they are.
         labels: of real rows, or their name in `real`.
-        metrics: names, of `pg.metrics.METRICS`; None: the usual ones that the extractor and the
-            number of rows allow.
+        metrics: a name or names, of `pg.metrics.METRICS`; None: the usual ones that the extractor
+            and the number of rows allow.
         n: rows of each side at most, taken at random; as many are drawn of a program.
         seed: of draws, rows and splits.
 
     Raises `OptionError` for unknown metrics and `DataError` for cases that do not go together.
     """
-    data = dict(real) if isinstance(real, Mapping) else {"x": real}
-    site = next(iter(data))
-    labels = data[labels] if isinstance(labels, str) and labels in data else labels
-    if isinstance(labels, str):
-        raise OptionError(f"labels={labels!r}: real has no data of that name.")
+    wanted = checked(extractor, metrics, n, seed)
+    data = by_name(real)
+    site, labels = next(iter(data)), labels_of(data, labels)
     made = "fake"
     if (module := module_of(fake)) is not None:
-        made = f"draws of {type(module).__name__}"
+        of = f" at the site {site!r}" if len(data) > 1 else ""
+        made = f"draws of {type(module).__name__}{of}"
         fake = draws_of(module, data, site, n or len(data[site]), seed)
+    elif callable(fake):
+        raise OptionError(
+            "fake is a function or a class: give cases, or a program that is a module, or its fit."
+        )
+    check_shapes(data[site], fake, "quality")
     sides = [_thinned(x, n, seed + i) for i, x in enumerate((data[site], fake))]
     extractor = _chosen(data[site], extractor, labels, seed)
-    return _table(sides[0], sides[1], extractor, metrics, f"{made} against real", seed)
+    named = metrics is not None
+    return _table(sides[0], sides[1], extractor, wanted, named, f"{made} against real", seed)
 
 
 def floor(
@@ -106,30 +110,29 @@ def floor(
     No generator can be expected to do better. Compare at the same number of rows, by `n`, and
     with the same extractor. Arguments and errors as of `quality`.
     """
-    if isinstance(real, Mapping):
-        labels = real[labels] if isinstance(labels, str) else labels
-        real = next(iter(real.values()))
+    wanted = checked(extractor, metrics, n, seed)
+    data = by_name(real)
+    real, labels = next(iter(data.values())), labels_of(data, labels)
     extractor = _chosen(real, extractor, labels, seed)
     order = np.random.default_rng(seed).permutation(len(real))
     half = len(real) // 2
     if half < 2:
         raise DataError(f"real has {len(real)} rows, too few for two halves.")
     sides = [_taken(real, rows[:n]) for rows in (order[:half], order[half : 2 * half])]
-    return _table(sides[0], sides[1], extractor, metrics, "real against real (halves)", seed)
+    named, title = metrics is not None, "real against real (halves)"
+    return _table(sides[0], sides[1], extractor, wanted, named, title, seed)
 
 
 def _table(
     real: Any,
     fake: Any,
     extractor: Extractor | None,
-    metrics: Sequence[str] | None,
+    wanted: tuple[str, ...],
+    named: bool,
     title: str,
     seed: int,
 ) -> Quality:
-    wanted = tuple(_USUAL if metrics is None else metrics)
-    if unknown := [name for name in wanted if name not in METRICS]:
-        raise OptionError(f"metrics: {unknown[0]!r} is none of {', '.join(METRICS)}.")
-    check_shapes(real, fake, "quality")
+    """`named` says whether the metrics were asked for by name: what cannot be computed raises."""
     sides = featured(real, extractor, "real"), featured(fake, extractor, "fake")
     found: dict[str, Score] = {}
     notes = [f"features: {sides[0].extractor} {sides[0].hash}".rstrip()]
@@ -143,14 +146,14 @@ def _table(
         try:
             found |= computed(*sides, seed)
         except DataError as error:
-            if metrics is not None:
+            if named:
                 raise
             notes.append(f"left out: {error}")
-    if "inception_score" in wanted and (hasattr(extractor, "probabilities") or metrics):
+    if "inception_score" in wanted and (hasattr(extractor, "probabilities") or named):
         try:
             found["inception_score"] = inception_score(fake, extractor, seed=seed)
         except DataError as error:
-            if metrics is not None:
+            if named:
                 raise
             notes.append(f"left out: {error}")
     return Quality({name: found[name] for name in wanted if name in found}, title, tuple(notes))

@@ -7,8 +7,9 @@ from typing import Any
 
 from probgen.diagnose.metrics import Extractor, Score
 from probgen.diagnose.metrics.path_length import path_length as of_function
+from probgen.diagnose.metrics.settings import check_seed, check_whole
 from probgen.errors import OptionError
-from probgen.studies.quality.draws import module_of, output_of_latents
+from probgen.studies.quality.draws import check_rows, module_of, output_of_latents
 
 __all__ = ["path_length"]
 
@@ -36,8 +37,13 @@ def path_length(
         seed: of the draws and places on the paths.
         options: `path`, `epsilon` and `crop` of the formula.
 
+    Raises `OptionError` and `DataError` for what cannot be used, `ModelError` for a program
+    without normal latents.
     """
+    check_seed(seed)
     if data is not None and module_of(generator) is not None:
+        check_whole(1, n=n)
+        check_rows(data)
         generator, latents = output_of_latents(generator, data, site or next(iter(data)), n, seed)
     elif latents is None:
         raise OptionError("path_length needs latents with a function, or data with a program.")

@@ -35,6 +35,26 @@ def test_one_subset_has_no_error():
     assert kid(normal(50, 0), normal(50, 1), subsets=1, size=50).error is None
 
 
+def test_mmd_of_two_normals_is_that_of_the_formula():
+    """E k of normals is a normal density of their distance, widened by the kernel."""
+    width, apart, wide = 1.2, np.array([0.6, -0.2]), 1.4
+
+    def mean_kernel(shift, variance):
+        scale = width**2 + variance
+        return (width**2 / scale) * np.exp(-(shift**2).sum() / (2 * scale))  # two dimensions
+
+    exact = mean_kernel(0 * apart, 2.0) + mean_kernel(0 * apart, 2 * wide**2)
+    exact -= 2 * mean_kernel(apart, 1 + wide**2)
+    runs = [
+        float(mmd(normal(200, 2 * s, width=2), apart + normal(150, 2 * s + 1, sd=wide, width=2),
+                  width=width, permutations=0))
+        for s in range(60)
+    ]  # fmt: skip
+    error = np.std(runs) / 60**0.5
+    assert np.mean(runs) == pytest.approx(exact, abs=4 * error)
+    assert exact > 10 * error
+
+
 def test_p_values_are_uniform_for_one_law_and_small_for_two():
     for test in (mmd, energy_distance):
         found = [

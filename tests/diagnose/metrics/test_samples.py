@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from probgen.diagnose.metrics import (
     c2st,
+    density_coverage,
     inception_score,
+    kid,
     mode_count,
     parzen,
+    precision_recall,
     sliced_wasserstein,
 )
+from probgen.diagnose.metrics.path_length import path_length
 from probgen.errors import DataError, OptionError
 from tests.diagnose.metrics.laws import CENTRES, SD, normal, ring
 
@@ -70,8 +75,6 @@ def test_the_inception_score_counts_sure_classes():
 
 def test_the_inception_score_agrees_with_torchmetrics():
     image = pytest.importorskip("torchmetrics.image.inception")
-    import torch
-
     logits = torch.as_tensor(normal(200, 0, width=5, sd=2.0))
     theirs = image.InceptionScore(torch.nn.Identity(), splits=1)
     theirs.update(logits)
@@ -94,6 +97,34 @@ def test_modes_are_counted():
     assert float(mode_count(ring(800, 2, sd=0.3), CENTRES, SD).high_quality) < 0.5
     nowhere = mode_count(np.zeros((200, 2)), CENTRES, SD)
     assert (float(nowhere.modes), float(nowhere.high_quality)) == (0, 0)
+
+
+def test_near_is_within_three_standard_deviations():
+    at = np.concatenate([[[3 * SD - 1e-6, 0.0], [3 * SD + 1e-6, 0.0]], np.full((18, 2), 9.0)])
+    found = mode_count(at, np.zeros((1, 2)), SD)
+    assert float(found.high_quality) == pytest.approx(1 / 20)
+    assert float(mode_count(at, np.zeros((1, 2)), SD, least=2).modes) == 0
+
+
+def test_the_inception_score_is_the_mean_of_ten_parts():
+    p = np.random.default_rng(0).dirichlet(np.full(4, 0.3), size=205)
+    parts = np.array_split(np.random.default_rng(7).permutation(205), 10)
+    each = [np.exp((p[i] * np.log(p[i] / p[i].mean(0))).sum(1).mean()) for i in parts]
+    found = inception_score(p, seed=7)
+    assert float(found) == pytest.approx(np.mean(each))
+    assert found.error == pytest.approx(np.std(each, ddof=1))
+    assert np.mean(each) != pytest.approx(float(inception_score(p, splits=1)), rel=1e-3)
+
+
+def test_settings_are_those_of_the_papers():
+    found = precision_recall(normal(60, 0), normal(60, 1))
+    assert found.precision.settings["k"] == found.recall.settings["k"] == 3
+    assert density_coverage(normal(60, 0), normal(60, 1)).coverage.settings["k"] == 5
+    length = path_length(lambda z: z, torch.randn(200, 3))
+    assert length.settings["path"] == "slerp"
+    assert length.settings["epsilon"] == 1e-4
+    assert length.settings["crop"] == (1.0, 99.0)
+    assert kid(normal(4100, 0), normal(4100, 1), subsets=4).settings["size"] == 1000
 
 
 def test_too_few_rows_for_the_modes_are_refused():

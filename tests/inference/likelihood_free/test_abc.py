@@ -10,7 +10,7 @@ from scipy import stats
 import probgen as pg
 from probgen.declare.implicit import Implicit
 from probgen.errors import DataError, ModelError, OptionError, SamplingError
-from probgen.inference.likelihood_free import rejection, smc
+from probgen.inference.likelihood_free import nearest, simulator, walk
 from probgen.inference.likelihood_free.distance import Comparison
 from probgen.inference.likelihood_free.kernel import Kernel
 
@@ -89,11 +89,10 @@ class TestRejection:
             agrees(tree)
 
     def test_keeping_everything_is_caught(self, monkeypatch):
-        def careless(self, kept, near, wanted):
-            both = near if kept is None else rejection.joined([kept, near])
-            return both.rows(np.arange(wanted))
+        def careless(self, before, near):
+            return nearest.joined([before, near]).rows(np.arange(self.wanted))
 
-        monkeypatch.setattr(pg.RejectionABC, "_kept", careless)
+        monkeypatch.setattr(nearest.Nearest, "kept", careless)
         tree = infer(normal_mean, pg.RejectionABC(**REJECTION))
         tree.attrs["epsilon"] = 0.1
         with pytest.raises(AssertionError):
@@ -149,9 +148,9 @@ class TestSequential:
 
     def test_weights_left_out_are_caught(self, monkeypatch):
         def equal(log_prior, kernel, positions):
-            return np.full(len(log_prior), 1 / len(log_prior))
+            return np.zeros(len(log_prior))
 
-        monkeypatch.setattr(smc, "importance_weights", equal)
+        monkeypatch.setattr(walk, "importance_weights", equal)
         tree = infer(normal_mean, pg.SMCABC(**WALK))
         with pytest.raises(AssertionError):
             agrees(tree, effective(tree))
@@ -167,7 +166,8 @@ class TestSequential:
         counts = torch.tensor([1.0, 0.0, 2.0, 0.0, 1.0])
         method = pg.SMCABC(epsilon=0.0, summaries=lambda data: data["y"].sum(), distance=apart)
         tree = infer(program, method, data={"y": counts})
-        rate, law, size = tree["posterior"]["rate"].values, stats.gamma(5, scale=1 / 6), 0
+        assert tree.attrs["epsilon"] == 0.0  # though the median distance stays at 1 for long
+        rate, law = tree["posterior"]["rate"].values, stats.gamma(5, scale=1 / 6)
         size = effective(tree)
         assert abs(rate.mean() - law.mean()) < 4 * law.std() / size**0.5
         assert abs(rate.mean() - stats.gamma(4, scale=1 / 6).mean()) > 4 * law.std() / size**0.5
@@ -183,6 +183,13 @@ class TestSequential:
         assert (rates <= 1).all()
         assert (tree["sample_stats"]["distance"].values <= tree.attrs["epsilon"]).all()
         assert tree["observed_data"]["y"].shape == (COUNT,)
+
+    def test_a_batch_of_which_nothing_is_accepted(self, monkeypatch):
+        monkeypatch.setattr(simulator, "_BATCH", 10)
+        method = pg.SMCABC(summaries=mean_of, quantile=0.05, populations=1)
+        tree = infer(normal_mean, method, draws=50, chains=2)
+        assert tree["history"].sizes["step"] == 2
+        assert tree["history"]["acceptance_rate"][1] < 0.1
 
     def test_seeds(self):
         method = pg.SMCABC(summaries=mean_of, populations=3)
@@ -205,21 +212,20 @@ class TestSequential:
         assert tree.attrs["simulations"] <= 4000
 
     def test_an_interrupted_walk_keeps_the_finished_populations(self, monkeypatch):
-        whole, made = smc._Walk._accepted, []
+        step, done = walk.Walk.step, 2
 
-        def broken_off(self, rng, before, epsilon):
-            made.append(epsilon)
-            if len(made) > 9:  # four chains: in the third population
+        def broken_off(self, state):
+            if len(state.epsilons) == done and len(state.found) == 2:
                 raise KeyboardInterrupt
-            return whole(self, rng, before, epsilon)
+            return step(self, state)
 
-        monkeypatch.setattr(smc._Walk, "_accepted", broken_off)
+        monkeypatch.setattr(walk.Walk, "step", broken_off)
         tree = infer(normal_mean, pg.SMCABC(summaries=mean_of), draws=100)
         assert tree.attrs["interrupted"]
         assert tree["history"].sizes["step"] == 2
         assert tree["posterior"]["mu"].shape == (4, 100)
-        made.clear()
-        made.extend([0.0] * 9)
+        assert "after population 1" in tree.attrs["notes"]
+        done = 1
         with pytest.raises(KeyboardInterrupt):
             infer(normal_mean, pg.SMCABC(summaries=mean_of), draws=100)
 
@@ -422,3 +428,26 @@ class TestBadInput:
         network = pg.load_network("asia")
         with pytest.raises(OptionError, match="RejectionABC"):
             pg.infer(network, pg.RejectionABC(), progress=False)
+
+
+class Scaled(pyro.nn.PyroModule):
+    """A module with parameters of its own, which counts its runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Linear(1, 1)
+        self.runs = 0
+
+    def forward(self, y=None):
+        self.runs += 1
+        mu = pyro.sample("mu", dist.Normal(0.0, 1.0))
+        with pyro.plate("row", COUNT):
+            noise = pyro.sample("noise", dist.Normal(torch.zeros(1), 1.0).to_event(1))
+            pyro.sample("y", Implicit(mu + self.scale(noise)[..., 0], event_dim=0), obs=y)
+
+
+def test_rows_of_modules_with_parameters_run_together():
+    module = Scaled()
+    method = pg.RejectionABC(summaries=mean_of, quantile=0.1)
+    pg.infer(module, method, data={"y": Y}, draws=200, chains=1, seed=1, progress=False)
+    assert module.runs < 50  # of 2000 simulations

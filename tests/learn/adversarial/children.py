@@ -100,6 +100,9 @@ def train(folder: Path, rank: int) -> None:
     """What each of two processes does."""
     given = pg.fit(made(Given), GIVEN, data={"x": X, "u": U}, **TOGETHER)
     given.save(folder / f"given-{rank}.safetensors")
+    seen = {**TOGETHER, "watch": pg.Watch(every=1), "store": folder / "watched"}
+    watched = pg.fit(made(Given), GIVEN, data={"x": X, "u": U}, **seen)
+    watched.save(folder / f"watched-{rank}.safetensors")
     busy = pg.fit(made(Pictures), BUSY, data={"x": PICTURES}, **{**OPTIONS, "epochs": 2})
     busy.save(folder / f"busy-{rank}.safetensors")
 

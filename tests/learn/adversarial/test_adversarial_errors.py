@@ -89,6 +89,27 @@ def test_no_critic():
         fit(Bare())
     with pytest.raises(OptionError, match="must be a module"):
         fit(Bare(), pg.Adversarial(critic=dict))
+    with pytest.raises(OptionError, match=r"called without arguments .*'x'.* give a module"):
+        fit(Bare(), pg.Adversarial(critic=lambda x: x.sum(1)))
+
+
+def test_a_factor_is_nothing_that_draws_follow():
+    class Weighed(Points):
+        def forward(self, x=None):
+            with pyro.plate("case", 1 if x is None else len(x)):
+                z = pyro.sample("z", dist.Normal(self.zero, 1.0).to_event(1))
+                pyro.factor("weight", z.sum(-1))
+                pyro.sample("x", pg.Implicit(self.generator(z)), obs=x)
+
+    with pytest.raises(ModelError, match="The factor 'weight' weighs runs of the program"):
+        fit(Weighed(), pg.Adversarial(sites="x"))
+    with pytest.raises(ModelError, match="The factor 'weight' weighs"):
+        fit(Weighed())
+
+
+def test_a_class_of_penalties_is_no_penalty():
+    with pytest.raises(OptionError, match=r"Adversarial\(penalties=.*R1.*give values such as"):
+        pg.Adversarial(penalties=pg.penalties.R1)
 
 
 @pytest.mark.parametrize("critic", [Score(3), Score(2, 16).body, nn.Linear(2, 1)])
@@ -176,6 +197,43 @@ def test_codes_that_are_missing():
         fit(Coded(), pg.Adversarial(codes={"d": 1.0}, guide=guide))
     with pytest.raises(ModelError, match=r"Code\('c', real=True\) needs values in the data"):
         fit(Coded(), pg.Adversarial(codes=(pg.Code("c", real=True),)))
+
+
+@pytest.mark.parametrize("kind", [Coded, Paired])
+def test_a_site_of_the_guide_that_nothing_has_a_use_for(kind):
+    class More(kind):
+        marks = None
+
+        def guide(self, x):
+            super().guide(x)
+            with pyro.plate("more", len(x)):
+                pyro.sample("noise", dist.Normal(x[:, 0], 1.0), infer=self.marks)
+
+    method = (
+        pg.Adversarial(codes={"c": 1.0})
+        if kind is Coded
+        else pg.Adversarial(sites=("x", "z"), game=pg.games.Bidirectional())
+    )
+    said = r"guide draws the site 'noise', which is neither in the program.*'is_auxiliary': True"
+    with pytest.raises(ModelError, match=said):
+        fit(More(), method)
+    More.marks = {"is_auxiliary": True}
+    fit(More(), method, watch=False)
+
+
+def test_labels_that_some_rows_lack_have_the_name_of_their_site():
+    class Other(Labelled):
+        def forward(self, x=None, labels=None):
+            if labels is not None:
+                nn.functional.one_hot(labels)  # which -1 would break
+            return super().forward(x, labels)
+
+    some = torch.where(torch.arange(40) < 30, Y, -1)
+    method = pg.Adversarial(sites=("x",), codes=(pg.Code("y", real=True),))
+    said = r"data\['labels'\] has no value \(-1 or NaN\) in 10 of 40.*Call the argument 'y'"
+    with pytest.raises(DataError, match=said):
+        fit(Other(), method, {"x": X, "labels": some.flip(0)})
+    fit(Other(), method, {"x": X, "labels": Y}, watch=False)
 
 
 def test_a_code_without_a_density():
@@ -282,7 +340,8 @@ class Breaking(nn.Module):
     [
         (
             "scores",
-            r"the critic's loss is not finite: critic \(the critic's loss in the game.*nan",
+            r"the critic's loss is not finite: the critic is at fault, which gives nan for rows "
+            r"of the data, at step 5",
         ),
         (
             "penalty",
@@ -312,6 +371,52 @@ def test_a_program_that_breaks():
 
     with pytest.raises(TrainingError, match="the program draws NaN or infinity at the site 'x'"):
         fit(Growing(), epochs=9)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"critic_learning_rate": 1e20},
+            r"program's loss is not finite: the critic is at fault, which gives nan for draws "
+            r"that are finite; the critic's parameter 'critic\..*: lower critic_learning_rate, at "
+            r"step 1",
+        ),
+        (
+            {"critic_learning_rate": 1e10, "penalties": (pg.penalties.R1(),)},
+            r"critic's loss is not finite: r1 \(the critic's penalty.*is inf; the critic's "
+            r"parameter 'critic\..* has grown to 1e\+10: lower critic_learning_rate, at step 2",
+        ),
+        (
+            {"critic_learning_rate": 1e25, "game": pg.games.FeatureMatching()},
+            r"program's loss is not finite: program \(.*is inf; the critic's parameter.*at step 1",
+        ),
+        (
+            {"learning_rate": 1e20, "critic_learning_rate": 1e-3},
+            r"critic's loss is not finite: the program draws NaN or infinity at the site 'x'; the "
+            r"program's parameter 'generator\..*: lower learning_rate, at step 2",
+        ),
+    ],
+)
+def test_a_rate_that_is_far_too_high_is_told_of_its_player(options, said):
+    with pytest.raises(TrainingError, match=said):
+        fit(made(Points), pg.Adversarial(**options), epochs=3, watch=False)
+
+
+def test_draws_that_run_away_are_no_fault_of_the_critic():
+    class Far(Points):
+        def forward(self, x=None):
+            with pyro.plate("case", 1 if x is None else len(x)):
+                z = pyro.sample("z", dist.Normal(self.zero, 1.0).to_event(1))
+                return pyro.sample("x", pg.Implicit(1e25 * self.generator(z)), obs=x)
+
+    class Square(Score):
+        def forward(self, x):
+            return super().forward(x.square())
+
+    said = r"the program is at fault, which draws \S+e\+2\d at the site 'x', where the largest of"
+    with pytest.raises(TrainingError, match=said):
+        fit(made(Far, critic=Square()), watch=False)
 
 
 def test_rows_with_nan_are_refused_before_training():

@@ -107,6 +107,42 @@ def test_parts_beside_the_model_are_handed_back_and_kept(tmp_path):
             assert torch.equal(one, other)
 
 
+def test_a_part_of_the_model_stays_its_own_and_is_the_critics():
+    """A critic, or a guide, that is given and is the model's already is no other than none."""
+    options = {"learning_rate": 1e-2, "codes": {"c": 1.0}}
+    model = made(Coded)
+    whole = fit(model, pg.Adversarial(**options))
+    given = fit(model, pg.Adversarial(critic=model.critic, **options))
+    assert given.parts == {}
+    assert_same_bits(given, whole)
+    assert not torch.equal(given.model.critic.head.weight, model.critic.head.weight)
+    paired = made(Paired)
+    options = {"sites": ("x", "z"), "game": pg.games.Bidirectional(), "learning_rate": 1e-2}
+    bound = fit(paired, pg.Adversarial(guide=paired.guide, **options))
+    assert_same_bits(bound, fit(paired, pg.Adversarial(**options)))
+
+
+def test_a_critic_on_a_body_of_the_model_shares_it(tmp_path):
+    class Head(nn.Module):
+        def __init__(self, body):
+            super().__init__()
+            self.body, self.head = body, nn.Linear(16, 1)
+
+        def forward(self, x):
+            return self.head(self.body(x)).squeeze(-1)
+
+    model = made(Coded)
+    critic = Head(model.critic.body)
+    method = pg.Adversarial(critic=critic, learning_rate=1e-2, codes={"c": 1.0})
+    fitted = fit(model, method, store=tmp_path / "run")
+    assert fitted.parts["critic"].body is fitted.model.critic.body
+    assert not torch.equal(fitted.model.critic.body[0].weight, critic.body[0].weight)
+    assert critic.body is model.critic.body
+    whole = fit(model, method, epochs=4)
+    more = {"data": {"x": X}, "method": method, "epochs": 4, "progress": False}
+    assert_same_bits(pg.resume(tmp_path / "run", model, **more), whole)
+
+
 def test_averages_are_of_the_program():
     fitted = fit(ema=0.5)
     assert not torch.equal(fitted.average.generator[0].weight, fitted.model.generator[0].weight)
@@ -201,6 +237,24 @@ def test_killed_trainings_go_on_to_the_same_bits(folder):
 def test_processes_keep_one_program_and_critic(folder, name, kind):
     one, other = (loaded(folder, f"{name}-{rank}", made(kind)) for rank in range(2))
     assert_same_bits(one, other)
+
+
+def test_the_first_of_two_processes_looks_at_the_whole_model_and_all_data(folder):
+    first, second = (loaded(folder, f"watched-{rank}", made(Given)) for rank in range(2))
+    assert set(second.tree.children) == {"history"}
+    assert "watched_spread" not in second.tree["history"]
+    assert len(list((folder / "watched").glob("watched-*-x.png"))) == 3
+    history = first.tree["history"].to_dataset()
+    plain = loaded(folder, "given-0", made(Given))
+    first.tree.children = {"history": type(first.tree)(history.drop_dims("look"))}
+    for fitted in (first, second):  # the looks changed nothing
+        assert_same_bits(fitted, plain)
+    data = {"x": children.X, "u": children.U}
+    alone = pg.fit(made(Given), GIVEN, data=data, **{**TOGETHER, "watch": pg.Watch(every=1)})
+    for name in ("watched_spread", "watched_coverage"):
+        one = alone.tree["history"][name].values
+        np.testing.assert_allclose(history[name].values, one, rtol=1e-3, atol=0.02)
+    assert np.ptp(history["watched_spread"].values) > 1e-3
 
 
 def test_two_processes_learn_what_one_does(folder):

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch.nn.functional import softplus
 
 import probgen as pg
 from probgen.errors import OptionError
 from probgen.learn.adversarial.augmentations.images import KINDS
 from probgen.learn.training.schedules import Linear
-from tests.learn.adversarial.drive import made_learner
+from tests.learn.adversarial.drive import made_learner, one_step
 from tests.learn.adversarial.programs import Pictures, Points, made, normal_points
 
 A = pg.augmentations
@@ -91,6 +92,37 @@ def test_augmentations_are_on_both_sides_of_the_critic():
     assert len(seen) == 3
     for value in seen:
         assert (value.abs() == 0).float().mean() > 0.1  # the holes
+
+
+def test_the_program_learns_through_its_augmentation():
+    """Gradients by hand through the same random transformation; cut off, nothing would arrive."""
+    model, x = made(Pictures).eval(), {"x": pictures(16, 1)}
+    method = pg.Adversarial(augment=A.DiffAugment("translation", "cutout", "color"))
+    found, _ = one_step(method, model, x, seed=4)
+    parameters = list(model.generator.parameters())
+    torch.manual_seed(4)
+    fake = model.generator(torch.randn(16, 4)[..., None, None])
+    for value in (x["x"], fake.detach()):
+        method.augment[0](value)  # what the critic's turn draws
+    loss = softplus(-model.critic(method.augment[0](fake))).mean()
+    got = found.of("program", parameters)
+    wanted = torch.autograd.grad(loss, parameters, retain_graph=True)
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+    plain = softplus(-model.critic(fake)).mean()
+    other = torch.autograd.grad(plain, parameters)
+    assert not torch.allclose(got[0], other[0], rtol=1e-2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_augmentations_are_right(kind):
+    value = pictures(2, 3, 4).double().requires_grad_()
+
+    def moved(value):
+        torch.manual_seed(1)
+        return A.DiffAugment(kind)(value)
+
+    assert torch.autograd.gradcheck(moved, value)
 
 
 def test_noise_has_its_scale_and_follows_a_schedule():

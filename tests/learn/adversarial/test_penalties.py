@@ -9,6 +9,8 @@ from torch import nn
 import probgen as pg
 from probgen.errors import OptionError
 from probgen.learn.adversarial.situation import Situation
+from probgen.nets.conditioning import ConditionalBatchNorm
+from probgen.nets.dense import mlp
 
 P = pg.penalties
 
@@ -64,6 +66,15 @@ def test_gradients_of_several_sites_are_one_norm_and_labels_have_none():
     found = Situation(critic, rows, rows)
     assert P.R1().term(found).item() == pytest.approx(12.5)
     assert P.GradientPenalty().term(found).item() == pytest.approx(16.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [P.R1(), P.R2(), P.GradientPenalty(), P.DRAGAN()])
+def test_a_site_of_one_number_a_row_has_no_dimension_of_its_own(penalty):
+    numbers = torch.randn(64, generator=torch.Generator().manual_seed(0))
+    found = penalty.term(at(lambda x: 3 * x, numbers, numbers))
+    flat = penalty.term(at(lambda x: 3 * x[:, 0], numbers[:, None], numbers[:, None]))
+    torch.testing.assert_close(found, flat)
+    assert found.item() == pytest.approx(4.5 if isinstance(penalty, P.R1 | P.R2) else 4.0)
 
 
 @pytest.mark.parametrize("penalty", [P.R1(), P.R2(), P.GradientPenalty(), P.DRAGAN()])
@@ -139,13 +150,33 @@ def test_pulling_away_is_zero_for_orthogonal_codes_and_one_for_identical_ones():
     assert term(torch.randn(1, 6)) == 0.0  # one row has no pairs
 
 
+def orthogonal(module, kept=lambda name: True):
+    """The term of a module, of those of its parameters that are the player's."""
+    mine = {name: p for name, p in module.named_parameters() if kept(name)}
+    return P.Orthogonal().term(at(slope(5), parameters=mine, module=module))
+
+
 def test_orthogonal_leaves_the_lengths_of_rows_alone():
+    turned = nn.Linear(6, 6)
     rotation = torch.linalg.qr(torch.randn(6, 6))[0] * torch.arange(1.0, 7.0)[:, None]
-    weights = {"turned": nn.Parameter(rotation), "bias": nn.Parameter(torch.ones(6))}
-    term = P.Orthogonal().term(at(slope(5), parameters=weights))
-    assert term.item() == pytest.approx(0.0, abs=1e-8)
-    weights = {"equal": nn.Parameter(torch.ones(2, 1, 3))}
-    assert P.Orthogonal().term(at(slope(5), parameters=weights)).item() == pytest.approx(18.0)
+    turned.weight.data = rotation
+    assert orthogonal(turned).item() == pytest.approx(0.0, abs=1e-8)
+    for equal in (nn.Conv1d(1, 2, 3), nn.ConvTranspose1d(1, 2, 3)):  # 2 filters of 3 ones
+        nn.init.ones_(equal.weight)
+        assert orthogonal(equal).item() == pytest.approx(18.0)
+
+
+def test_orthogonal_counts_layers_of_the_player_and_no_tables():
+    """Gains of classes are ones at the start: to turn them from each other would be absurd."""
+    tables = nn.ModuleList([ConditionalBatchNorm(4, 3), nn.Embedding(3, 4)])
+    both = nn.ModuleDict({"mine": mlp(2, 3, ()), "other": mlp(2, 3, (), spectral=True)})
+    assert orthogonal(tables).item() == 0.0
+    whole = orthogonal(both)
+    parts = [orthogonal(both, lambda name, part=part: name.startswith(part)) for part in both]
+    assert min(parts) > 0
+    torch.testing.assert_close(sum(parts), whole)
+    (gradient,) = torch.autograd.grad(whole, both["other"][0].parametrizations.weight.original)
+    assert gradient.any()  # the weight that is trained
 
 
 def test_lecam_follows_the_running_means_of_the_other_side():

@@ -2,6 +2,8 @@
 
 import math
 
+import pyro
+import pyro.distributions as dist
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, softmax, softplus
@@ -9,6 +11,7 @@ from torch.nn.functional import cross_entropy, softmax, softplus
 import probgen as pg
 from probgen.errors import OptionError
 from probgen.learn.adversarial.once import Once
+from probgen.nets.dense import DenseCritic
 from tests.learn.adversarial.drive import counted, made_learner, one_step
 from tests.learn.adversarial.programs import (
     Coded,
@@ -175,6 +178,60 @@ def test_information_by_hand():
         torch.testing.assert_close(one, other)
 
 
+def same(got, wanted):
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_feature_matching_by_hand():
+    """The program's loss is of the critic's features, and nothing else teaches it."""
+    model = made(Points)
+    found, metrics = one_step(pg.Adversarial(game=pg.games.FeatureMatching()), model, DATA, seed=3)
+    torch.manual_seed(3)
+    fake = model.generator(torch.randn(32, 4))
+    apart = model.critic.features(X).mean(0) - model.critic.features(fake).mean(0)
+    loss = apart.square().mean()
+    torch.testing.assert_close(metrics["program"], loss.detach())
+    program = list(model.generator.parameters())
+    same(found.of("program", program), torch.autograd.grad(loss, program))
+
+
+def test_energy_and_pulling_away_by_hand():
+    method = pg.Adversarial(
+        game=pg.games.Energy(1.0), penalties=(pg.penalties.PullingAway(0.3, every=2),)
+    )
+    model = made(Points)
+    found, metrics = one_step(method, model, DATA, seed=3)
+    torch.manual_seed(3)
+    fake = model.generator(torch.randn(32, 4))
+    codes = model.critic.codes(fake)
+    cosine = torch.cosine_similarity(codes[:, None], codes[None], dim=-1)
+    alike = (cosine.square().sum() - 32) / (32 * 31)
+    torch.testing.assert_close(metrics["pulling_away"], alike.detach())
+    program, critic = (list(m.parameters()) for m in (model.generator, model.critic))
+    loss = model.critic(fake).mean() + 2 * 0.3 * alike  # each second time, and twice
+    same(found.of("program", program), torch.autograd.grad(loss, program, retain_graph=True))
+    loss = model.critic(X).mean() + (1 - model.critic(fake.detach())).clamp(min=0).mean()
+    same(found.of("critic", critic), torch.autograd.grad(loss, critic))
+
+
+def test_rows_of_one_number():
+    """Sites without a dimension of their own, penalised, compared and held out."""
+
+    class Number(Points):
+        def forward(self, x=None):
+            with pyro.plate("case", 1 if x is None else len(x)):
+                z = pyro.sample("z", dist.Normal(0.0, 1.0))
+                pyro.sample("x", pg.Implicit(self.generator(z[:, None].repeat(1, 4))[:, 0]), obs=x)
+
+    penalties = (R1(), pg.penalties.GradientPenalty(), pg.penalties.Diversity("x", "z"))
+    method = pg.Adversarial(critic=DenseCritic(1, (8,)), penalties=penalties)
+    learner, loop = made_learner(method, made(Number), {"x": X[:, 0]})
+    metrics = {**learner.step({"x": X[:, 0]}, loop), **learner.validate({"x": X[:, 0]}, loop)}
+    assert {"r1", "gradient_penalty", "diversity_x", "energy_distance"} <= metrics.keys()
+    assert all(value.isfinite() for value in metrics.values())
+
+
 def test_labels_that_are_not_there_do_not_count():
     y = torch.arange(32) % 3
     some = torch.where(torch.arange(32) < 20, y, -1)
@@ -260,9 +317,6 @@ def test_diversity_holds_what_the_latent_does_not_move():
     def term(z_scale):
         class Scaled(Points):
             def forward(self, x=None):
-                import pyro
-                import pyro.distributions as dist
-
                 with pyro.plate("case", 1 if x is None else len(x)):
                     u = pyro.sample("u", dist.Normal(self.zero[:2], 1.0).to_event(1))
                     z = pyro.sample("z", dist.Normal(self.zero, 1.0).to_event(1))

@@ -15,6 +15,8 @@ from probgen.declare.implicit import Implicit
 from probgen.errors import DataError, ModelError, OptionError
 from probgen.learn.matching.kernels import gaussian, median_distance, power, squared_distances
 from probgen.learn.matching.learner import MatchingLearner
+from probgen.learn.training.options import TrainingOptions
+from tests.learn.adversarial.drive import info_of
 
 METHODS = {"EnergyDistance": pg.EnergyDistance, "MMD": pg.MMD}
 
@@ -32,6 +34,20 @@ class Generator(PyroModule):
         with pyro.plate("case", 1 if x is None else len(x)):
             z = pyro.sample("z", dist.Normal(self.origin, 1.0).to_event(1))
             pyro.sample(self.observe, Implicit(self.generator(z)), obs=x)
+
+
+class Shifted(PyroModule):
+    """Normal numbers around a mean that all rows have in common: each is of variance 2."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x=None):
+        mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+        with pyro.plate("case", 1 if x is None else len(x)):
+            e = pyro.sample("e", dist.Normal(0.0, 1.0))
+            pyro.sample("x", Implicit(mean + self.scale * e, 0), obs=x)
 
 
 MEANS = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 2.0]])
@@ -125,6 +141,21 @@ class TestLoss:
         assert abs(np.mean(found)) < 4 * error
         assert abs(np.mean(biased)) > 4 * error
 
+    @pytest.mark.parametrize("method", METHODS)
+    def test_rows_that_share_a_latent_are_compared_between_runs(self, method):
+        """Zero in the mean for equal laws of a row, which pairs of one run are not."""
+        torch.manual_seed(0)
+        x = {"x": 2**0.5 * torch.randn(200, 50)}
+        first = {"x": x["x"][0]}
+        learner = METHODS[method]().learner(Shifted(), info_of(first, 50), TrainingOptions())
+        assert learner._sides.shared
+        for shared in (True, False):
+            learner._sides.shared = shared
+            with torch.no_grad():
+                found = np.array([learner._loss({"x": rows}).item() for rows in x["x"]])
+            in_errors = found.mean() / (found.std() / 200**0.5)
+            assert abs(in_errors) < 4 if shared else in_errors > 8
+
     def test_the_gradient_is_finite_where_draws_coincide(self):
         drawn = torch.zeros(1, 4, 2, requires_grad=True)
         loss_of(power(1.0), torch.zeros(4, 2), drawn).backward()
@@ -133,7 +164,7 @@ class TestLoss:
 
 def loss_of(law, data, drawn):
     class Sides:
-        names, conditional = ("x",), False
+        names, conditional, shared = ("x",), False, False
 
         def drawn(self, batch, times):
             return data, drawn

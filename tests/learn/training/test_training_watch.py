@@ -16,6 +16,7 @@ from probgen.errors import OptionError, StoreError, TrainingError
 from probgen.learn.training import watching
 from probgen.learn.training.watch import Watch
 from probgen.learn.training.watch_yardstick import Yardstick, occupied_modes
+from tests.learn.shaded import Shaded
 from tests.learn.training.bits import assert_same_bits
 from tests.learn.training.collapsing import CENTRES, Led, LedLearner, Ring, ring
 from tests.learn.training.toys import Gaussian, LikelihoodMethod, normal_data
@@ -161,6 +162,44 @@ def test_pictures_are_in_the_store_and_outlive_a_crash(tmp_path):
     assert not dark[200:280, 200:280].any()
     fit(watch=Watch(every=5), store=tmp_path / "run", overwrite=True)
     assert len(list((tmp_path / "run").glob("*.png"))) == 2
+
+
+def shades(path, classes, across):
+    """Of the pixels of a grid of squares of 4 pixels: the darkest of every place."""
+    pixels = image.imread(path)
+    size = pixels.shape[1] // (5 * across + 1)
+    assert pixels.shape == (size * (5 * classes + 1), size * (5 * across + 1))
+    inner = pixels[::size, ::size][1:, 1:].reshape(classes, 5, across, 5)
+    return inner[:, :4, :, :4].mean((1, 3))
+
+
+@pytest.mark.parametrize("how", ["drawn", "given"])
+def test_pictures_of_a_conditional_program_have_a_row_for_each_class(how, tmp_path):
+    y = torch.arange(120) % 4 // 2 * 2  # classes 0 and 2 of three
+    data = {"x": y[:, None] / 2 + torch.zeros(120, 16), "y": y}
+    watch = Watch(samples=9, judged=60)
+    watched = fit(Led(at=999), Shaded(how), data=data, watch=watch, store=tmp_path / "run")
+    kept = watched.tree["watched"]
+    assert kept["x"].shape == (10, 9, 16)  # as they were drawn
+    np.testing.assert_allclose(kept["x"].mean("x_dim_0"), kept["y"] / 2, atol=0.05)
+    file = sorted((tmp_path / "run").glob("watched-*-x.png"))[-1]
+    classes = 3 if how == "drawn" else 2
+    found = shades(file, classes, 9 // classes)
+    wanted = 1 - np.linspace(0, 1, classes)[:, None]  # dark at the highest
+    np.testing.assert_allclose(found, np.broadcast_to(wanted, found.shape), atol=0.05)
+
+
+def test_places_without_a_draw_of_the_class_are_white(tmp_path):
+    y = torch.arange(120) % 3
+    data = {"x": y[:, None] / 2 + torch.zeros(120, 16), "y": y}
+    model = Shaded()
+    model.least = 1.0  # all draws are dark
+    model.even = torch.tensor([1.0, 1.0, 0.0])
+    watch = Watch(samples=30, judged=30)
+    fit(Led(at=999), model, data=data, watch=watch, store=tmp_path / "run", epochs=1)
+    found = shades(next((tmp_path / "run").glob("watched-*-x.png")), 3, 10)
+    assert (found[2] == 1).all()
+    assert (found[:2] < 0.1).any(1).all()
 
 
 class Pressed(Led):

@@ -86,6 +86,14 @@ def test_both_players_learn(name):
     assert {"critic", "program"} <= set(fit.tree["history"].data_vars)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_batch_normalisation_is_given_no_momentum_for_its_epsilon(name):
+    """`BatchNorm2d(channels, 0.8)`, as known copies have it, divides by 0.9 and more."""
+    for part in models.load(name).program.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            assert (part.eps, part.momentum) == (1e-5, 0.1)
+
+
 @pytest.mark.parametrize("name", MINE)
 def test_the_papers_networks_fit_together(name):
     model, method, options = importlib.import_module(f"probgen.models.gan.{name}").reproduce()

@@ -56,6 +56,6 @@ def test_modes_found(centres, scale):
         watch=None, progress=False,
     )  # fmt: skip
     drawn = draw_rows(fit.model, {"x": torch.zeros(2500, 2)}, 0, together=True)["x"]
-    modes, share = _points.modes_found(drawn, centres, scale)
-    print("WGAN-GP: modes, share within 3 sd, seconds", modes, share, fit.summary["seconds"])
-    assert modes >= len(centres) / 2
+    found = [score.value for score in pg.metrics.mode_count(drawn, centres, scale)]
+    print("WGAN-GP: modes, share within 3 sd, seconds", *found, fit.summary["seconds"])
+    assert found[0] >= len(centres) / 2

@@ -359,3 +359,23 @@ def test_four_families_on_digits(tmp_path):
     assert table.loc["GAN", "likelihood"] == "none: implicit"
     assert (table.loc[["RBM", "VAE"], "log_likelihood"] > -25.21).all()  # independent pixels
     assert "could not be drawn" not in found.save(tmp_path / "d.html").read_text()
+
+
+class Number(PyroModule):
+    """A number a row, without a dimension of its own."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, x: Tensor | None = None) -> None:
+        with pyro.plate("case", 1 if x is None else len(x)):
+            z = pyro.sample("z", dist.Normal(0.0, 1.0))
+            pyro.sample("x", Implicit(self.scale * z, 0), obs=x)
+
+
+def test_rows_may_be_single_numbers():
+    x = torch.randn(200, generator=torch.Generator().manual_seed(0))
+    models = {"right": Number(1.0), "wide": Number(3.0)}
+    apart = compared(models, x, metrics=("energy_distance",), seeds=1).table["energy_distance"]
+    assert apart["right"] < 0.1 < apart["wide"]

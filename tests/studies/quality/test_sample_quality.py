@@ -11,6 +11,7 @@ from probgen.errors import DataError, ModelError, OptionError
 from probgen.models import _digits
 from probgen.models.denoising_autoencoder import DenoisingAutoencoder
 from probgen.models.rbm import RBM
+from probgen.studies.quality.draws import output_of_latents
 
 
 def digits(part):
@@ -196,5 +197,37 @@ def test_a_program_without_normal_latents_has_no_path():
                 z = pyro.sample("z", dist.Uniform(torch.zeros(2), 1.0).to_event(1))
                 pyro.sample("x", dist.Normal(z, 1.0).to_event(1), obs=x)
 
-    with pytest.raises(ModelError, match="no normal latents to walk along; it has 'z'"):
+    with pytest.raises(ModelError, match=r"no normal latents of each row.*latents are: 'z'"):
         pg.metrics.path_length(Flat(), data={"x": torch.zeros(50, 2)})
+
+
+class Shared(PyroModule):
+    """`own` latents of each row, and a shift of all rows of the shape `shape`."""
+
+    def __init__(self, shape, own=True):
+        super().__init__()
+        self.shape, self.own = shape, own
+
+    def forward(self, x=None):
+        rows = 1 if x is None else len(x)
+        shift = dist.Normal(torch.zeros(self.shape), 1.0).to_event(len(self.shape))
+        shift = pyro.sample("shift", shift)
+        with pyro.plate("case", rows):
+            z = torch.zeros(rows, 2)
+            if self.own:
+                z = pyro.sample("z", dist.Normal(z, 1.0).to_event(1))
+            pyro.sample("x", dist.Normal(3 * z + shift.sum(), 0.1).to_event(1), obs=x)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (256, 2)])
+def test_latents_that_all_rows_share_stay_where_they_were_drawn(shape):
+    generate, latents = output_of_latents(Shared(shape), {"x": torch.zeros(9, 2)}, "x", 300)
+    assert latents.shape == (300, 2)  # of the rows alone
+    shift = generate(latents[:40]) - 3 * latents[:40]
+    assert torch.allclose(shift, shift[0, 0].expand(40, 2), atol=1e-4)
+    assert torch.allclose(generate(latents[:7]), generate(latents[:40])[:7], atol=1e-5)
+
+
+def test_a_program_whose_latents_all_rows_share_has_no_path():
+    with pytest.raises(ModelError, match=r"latents are: 'shift' \(shared by all rows\)"):
+        output_of_latents(Shared((), own=False), {"x": torch.zeros(9, 2)}, "x", 300)

@@ -13,6 +13,7 @@ from probgen.learn.adversarial.checks.ranges import check_labels, check_range
 from probgen.learn.adversarial.checks.sites import (
     check_codes,
     check_guide_is,
+    check_guide_sites,
     check_sites,
     check_values,
     tried,
@@ -26,6 +27,7 @@ __all__ = [
     "check_critic_has",
     "check_gradients",
     "check_guide_is",
+    "check_guide_sites",
     "check_labels",
     "check_penalties",
     "check_range",

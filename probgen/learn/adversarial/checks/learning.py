@@ -14,6 +14,7 @@ from probgen.learn.adversarial.penalties import Consistency, Diversity
 from probgen.learn.adversarial.penalties.gradients import OnGradient
 from probgen.learn.adversarial.sides import Draw, Sides, has_density
 from probgen.learn.adversarial.situation import leaves
+from probgen.learn.variational.checks import is_factor
 from probgen.learn.variational.run import Message, log_prob
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ __all__ = ["augmented_places", "check_gradients", "check_penalties"]
 
 
 def check_gradients(sides: Sides, draw: Draw) -> None:
-    """Raise `ModelError` for draws that would have to be differentiated and cannot be."""
+    """Raise `ModelError` for draws that would have to be differentiated and cannot be.
+
+    And for factors of the program, which draws do not follow.
+    """
+    for name, message in draw.fake.items():
+        if is_factor(message):
+            raise ModelError(
+                f"The factor {name!r} weighs runs of the program, and a game takes draws as they "
+                "come: leave it out, or learn by SVI()."
+            )
     for owner, run in (("program", draw.fake), ("guide", draw.real)):
         for name, message in run.items():
             if message["is_observed"] or getattr(message["fn"], "has_rsample", False):

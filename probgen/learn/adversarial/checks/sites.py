@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from probgen.errors import DataError, ModelError, OptionError, ProbgenError
 from probgen.learn.adversarial.checks.words import listed
 from probgen.learn.adversarial.sides import Draw, Guide, Sides, has_density
-from probgen.learn.variational.run import Message, log_prob
+from probgen.learn.variational.checks import is_factor
+from probgen.learn.variational.run import Message, is_auxiliary, log_prob
 
 if TYPE_CHECKING:
     from probgen.learn.adversarial.method import Adversarial
 
-__all__ = ["check_codes", "check_guide_is", "check_sites", "check_values", "tried"]
+__all__ = [
+    "check_codes",
+    "check_guide_is",
+    "check_guide_sites",
+    "check_sites",
+    "check_values",
+    "tried",
+]
 
 Result = TypeVar("Result")
 
@@ -109,6 +117,22 @@ def check_codes(
                 f"Code({code.site!r}, real=True) needs values in the data, which have "
                 f"{listed(draw.batch)}: give them (-1 or NaN where a row has none)."
             )
+
+
+def check_guide_sites(
+    sides: Sides, draw: Draw, method: Adversarial, runs: Sequence[Mapping[str, Message]]
+) -> None:
+    """Raise `ModelError` for a site of the guide that nothing has a use for."""
+    used = {*sides.sites, *draw.fake, *draw.batch, *(code.site for code in method.codes)}
+    for run in runs:
+        for name, message in run.items():
+            if name not in used and not is_auxiliary(message) and not is_factor(message):
+                raise ModelError(
+                    f"The guide draws the site {name!r}, which is neither in the program "
+                    f"({listed(draw.fake)}) nor in the game ({listed(sides.sites)}): rename it, "
+                    "take it out, or mark it with infer={'is_auxiliary': True} if it only helps "
+                    "to draw another."
+                )
 
 
 def check_values(sides: Sides, draw: Draw) -> None:

@@ -85,7 +85,7 @@ class FeatureMatching(_Logistic):
 
     def player(self, real: Tensor, fake: Tensor) -> Tensor:
         """The mean over features f of (E f(real) - E f(fake))^2; features are (row, ...)."""
-        apart = real.flatten(1).mean(0) - fake.flatten(1).mean(0)
+        apart = real.mean(0) - fake.mean(0)
         return torch.square(apart).mean()
 
     @property

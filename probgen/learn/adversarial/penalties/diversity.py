@@ -70,8 +70,10 @@ class Diversity(Penalty):
         held.pop(self.site, None)
         other = at.again(held)
         moved, by = (
-            (other[name]["value"] - at.drawn[name]["value"]).abs().flatten(1).mean(1)
-            for name in (self.site, self.latent)
+            change.abs().reshape(len(change), -1).mean(1)
+            for change in (
+                other[name]["value"] - at.drawn[name]["value"] for name in (self.site, self.latent)
+            )
         )
         ratio = moved / (by + _TINY)
         return -(ratio if self.most is None else ratio.clamp(max=self.most)).mean()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from probgen.errors import OptionError
@@ -14,6 +14,8 @@ from probgen.learn.adversarial.value import check_count, check_number
 from probgen.learn.training.schedules import Schedule
 
 __all__ = ["Orthogonal", "PullingAway"]
+
+_LAYERS = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +47,8 @@ class PullingAway(Penalty):
     def term(self, at: Situation) -> Tensor:
         """The mean of cos^2 over pairs of different rows: 0 where orthogonal, 1 where parallel."""
         assert at.encode is not None
-        codes = normalize(at.encode(*at.fake).flatten(1), dim=1)
+        codes = at.encode(*at.fake)
+        codes = normalize(codes.reshape(len(codes), -1), dim=1)
         rows = len(codes)
         if rows < 2:
             return codes.sum() * 0
@@ -60,7 +63,10 @@ class PullingAway(Penalty):
 
 @dataclass(frozen=True, repr=False)
 class Orthogonal(Penalty):
-    """Rows of weight matrices that are orthogonal (Brock et al. 2019, without the diagonal).
+    """Filters of a layer that are orthogonal (Brock et al. 2019, without the diagonal).
+
+    Layers are linear ones and convolutions; tables, such as embeddings and the gains of
+    conditional batch normalisation, are left alone.
 
     Args:
         weight: of the penalty.
@@ -91,13 +97,17 @@ class Orthogonal(Penalty):
         return f"orthogonal_{self.player}"
 
     def term(self, at: Situation) -> Tensor:
-        """The sum over matrices W of |W W^T * (1 - I)|^2; filters are rows of one."""
+        """The sum over layers of |W W^T * (1 - I)|^2; the rows of W are weights of an output."""
+        assert at.module is not None
         found = torch.zeros((), device=at.fake[0].device)
-        for parameter in at.parameters.values():
-            if parameter.dim() > 1:
-                rows = parameter.flatten(1)
-                products = rows @ rows.T
-                found = found + products.square().sum() - products.diagonal().square().sum()
+        mine = {id(parameter) for parameter in at.parameters.values()}
+        for layer in at.module.modules():
+            for weight in layer.parameters() if isinstance(layer, _LAYERS) else ():
+                if weight.dim() > 1 and id(weight) in mine:
+                    turned = isinstance(layer, nn.modules.conv._ConvTransposeNd)
+                    rows = (weight.transpose(0, 1) if turned else weight).flatten(1)
+                    products = rows @ rows.T
+                    found = found + products.square().sum() - products.diagonal().square().sum()
         return found
 
     @property
