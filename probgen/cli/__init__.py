@@ -1,4 +1,4 @@
-"""The command line: `probgen run | fit | resume | check | diagnose | compare | report | list ...`.
+"""The command line: `probgen run | fit | sample | resume | check | diagnose | compare | list ...`.
 
 No logic of its own: every command reads its arguments, calls the public functions and prints.
 Nothing heavy is imported before a command needs it, so that `probgen --help` is immediate.
@@ -17,6 +17,7 @@ from probgen.cli.fit import fit
 from probgen.cli.report import report
 from probgen.cli.resume import resume
 from probgen.cli.run import run
+from probgen.cli.sample import sample
 from probgen.cli.show import show
 from probgen.cli.zoo import list_zoo
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(fit)
 app.command()(resume)
+app.command()(sample)
 app.command()(check)
 app.command()(diagnose)
 app.command()(compare)
