@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyro
@@ -50,13 +52,19 @@ COMMON = {"data": {"y": Y}, "seed": 3, "chains": 2, "draws": 50, "progress": Fal
 every = pytest.mark.parametrize("method", [WALK, NEAREST, WITHIN], ids=["walk", "near", "within"])
 
 
+SMALL = (
+    (simulator, "_BATCH", 200),
+    (simulator, "_BATCH_APART", 20),
+    (prepare, "PILOT", 100),
+    (recorder, "EVERY", 0.0),
+)
+
+
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     """So that every run takes many, and each is written at once."""
-    monkeypatch.setattr(simulator, "_BATCH", 200)
-    monkeypatch.setattr(simulator, "_BATCH_APART", 20)
-    monkeypatch.setattr(prepare, "PILOT", 100)
-    monkeypatch.setattr(recorder, "EVERY", 0.0)
+    for module, name, value in SMALL:
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -174,20 +182,22 @@ SLOW = {**COMMON, "data": {"y": 2.0}, "draws": 10}
 SLOW_WALK = pg.SMCABC(populations=30, least_acceptance=0.001)
 
 
+def begin_slow(path: str) -> None:
+    """What the process runs that is killed."""
+    for module, name, value in SMALL:
+        setattr(module, name, value)
+    infer(slow_mean, SLOW_WALK, store=path, **SLOW)
+
+
 def killed_after(path, enough) -> None:
-    """Begin a run in a child process, and kill it when its store has `enough`."""
-    child = os.fork()
-    if child == 0:
-        try:
-            infer(slow_mean, SLOW_WALK, store=path, **SLOW)
-        finally:
-            os._exit(1)
+    """Begin a run in another process, and kill it when its store has `enough`."""
+    code = f"from {__name__} import begin_slow; begin_slow({str(path)!r})"
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
     try:
         until(lambda: (path / "zarr.json").is_file() and enough(pg.open_tree(path)))
     finally:
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status)
+        child.kill()
+    assert child.wait() == -signal.SIGKILL
 
 
 def test_killed_and_gone_on_with(tmp_path, monkeypatch):
