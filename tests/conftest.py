@@ -1,6 +1,11 @@
 """What takes longest is begun first, and no test sees random numbers of those before it."""
 
+import os
 import random
+
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    # Processes share the cores, before libraries are loaded that would each take all of them.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 import numpy as np
 import pytest
