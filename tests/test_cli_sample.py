@@ -52,6 +52,62 @@ def test_prior_draws_of_a_program_are_a_tree(tmp_path):
         np.testing.assert_array_equal(tree["prior"]["mu"], expected["prior"]["mu"])
 
 
+PROGRAM = """
+import pyro
+import pyro.distributions as dist
+
+
+def model():
+    x = pyro.sample("{name}", dist.Normal(0.0, 1.0))
+    pyro.deterministic("above", x > 0)
+"""
+MODULE = """
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro.nn import PyroModule
+
+
+class Line(PyroModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def forward(self, x, y=None):
+        with pyro.plate("row", len(x)):
+            pyro.sample("y", dist.Normal(self.layer(x)[:, 0], 0.01), obs=y)
+
+
+model = Line()
+
+
+def data():
+    return {"x": torch.linspace(0, 1, 20)[:, None], "y": torch.zeros(20)}
+"""
+
+
+def test_comparisons_are_numbers_and_no_name_is_lost(tmp_path):
+    (tmp_path / "a.py").write_text(PROGRAM.format(name="x"))
+    code, said = cli(tmp_path / "a.py", "-n", 200)
+    assert code == 0, said
+    assert "above prior 1 mean 0." in said
+    (tmp_path / "b.py").write_text(PROGRAM.format(name="file"))
+    code, said = cli(tmp_path / "b.py", "-o", tmp_path / "b.npz")
+    assert (code, "write .nc" in said) == (1, True)
+
+
+def test_first_weights_of_a_file_come_from_the_seed(tmp_path):
+    (tmp_path / "line.py").write_text(MODULE)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        code, said = cli(
+            tmp_path / "line.py", "-n", 30, "--seed", seed, "-o", tmp_path / f"{name}.npz"
+        )
+        assert code == 0, said
+    a, b, c = (np.load(tmp_path / f"{name}.npz")["y"] for name in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert abs(a - c).max() > 0.1
+
+
 def test_states_of_a_network_are_named_with_their_shares(tmp_path):
     code, said = cli("asia", "-n", 2000, "-o", tmp_path / "a.npz")
     assert code == 0, said

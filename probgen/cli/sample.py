@@ -44,14 +44,18 @@ def sample(
 ) -> None:
     """Draw from MODEL: rows of data of what was learned, else prior and data under the prior.
 
-    Data say how many rows the plates have, and hold what MODEL does not draw, such as labels.
+    Data say how many rows the plates have, and hold what MODEL does not draw, such as covariates.
     """
+    import torch
+
     import probgen as pg
+    from probgen.inference.arguments import seed_of
     from probgen.inference.fit import learns_program
 
     path = writable(output, "--output", ENDINGS)
     if draws < 1:
         raise OptionError(f"--draws {draws}: draw one or more.")
+    torch.manual_seed(seed_of(seed) % (1 << 63))  # a module of a file is made while it is loaded
     loaded = pg.load_model(model)
     if learns_program(loaded):
         tree = _rows(loaded, weights, training_data(data, True, loaded), draws, seed)
@@ -105,7 +109,10 @@ def _write(tree: Any, path: Path) -> None:
         return
     import numpy as np
 
-    np.savez_compressed(path, **{name: v.values[0] for _, name, v in _variables(tree)})
+    arrays = {name: variable.values[0] for _, name, variable in _variables(tree)}
+    if "file" in arrays:  # the name of its own argument
+        raise OptionError("--output: a site is named 'file', which .npz cannot hold; write .nc.")
+    np.savez_compressed(path, **arrays)
 
 
 def _variables(tree: Any) -> list[tuple[str, str, Any]]:
@@ -134,8 +141,9 @@ def _said(values: Any, states: Any) -> str:
     import numpy as np
 
     if states is None:
-        spread = f"mean {values.mean():.4g}, sd {values.std():.4g}"
-        return f"{spread}, from {values.min():.4g} to {values.max():.4g}"
+        numbers = values.astype(float)  # of a comparison, too
+        spread = f"mean {numbers.mean():.4g}, sd {numbers.std():.4g}"
+        return f"{spread}, from {numbers.min():.4g} to {numbers.max():.4g}"
     shares = np.bincount(values.ravel(), minlength=len(states)) / values.size
     named = zip(states.values, shares, strict=True)
     return ", ".join(f"{state} {share:.1%}" for state, share in named)
