@@ -23,8 +23,9 @@ from probgen.studies.generative.draws import Drawing
 from probgen.studies.generative.entries import Entry, read_entries
 from probgen.studies.generative.likelihoods import likelihood_of
 from probgen.studies.generative.result import FLOOR, GenerativeComparison
+from probgen.studies.quality.asked import named_metrics
 from probgen.studies.quality.classifier import classifier
-from probgen.studies.quality.table import METRICS, quality
+from probgen.studies.quality.table import quality
 
 __all__ = ["compare_generative"]
 
@@ -51,9 +52,7 @@ def compare_generative(
     progress: bool = True,
 ) -> GenerativeComparison:
     """See `probgen.compare`."""
-    wanted = tuple(_METRICS if metrics is None else metrics)
-    if unknown := [name for name in wanted if name not in METRICS]:
-        raise OptionError(f"metrics: {unknown[0]!r} is none of {', '.join(METRICS)}.")
+    wanted = named_metrics(metrics, _METRICS)
     entries = read_entries(models, data, transform)
     if FLOOR in models:
         raise OptionError(f"models: {FLOOR!r} is what the row of the data is called.")

@@ -8,13 +8,10 @@ from typing import Any
 from probgen.diagnose.metrics.features import as_array
 from probgen.diagnose.metrics.settings import check_extractor, check_seed, check_whole
 from probgen.errors import DataError, OptionError
+from probgen.studies.quality.computed import METRICS
 
-__all__ = ["METRICS", "USUAL", "by_name", "checked", "labels_of"]
+__all__ = ["USUAL", "by_name", "checked", "labels_of", "named_metrics"]
 
-METRICS = (
-    "fid", "fid_infinity", "kid", "precision", "recall", "density", "coverage", "c2st", "mmd",
-    "energy_distance", "sliced_wasserstein", "inception_score",
-)  # fmt: skip
 USUAL = ("fid", "kid", "precision", "recall", "density", "coverage", "c2st", "inception_score")
 
 
@@ -24,7 +21,12 @@ def checked(extractor: Any, metrics: Any, n: Any, seed: Any) -> tuple[str, ...]:
     check_extractor(extractor)
     if n is not None:
         check_whole(1, n=n)
-    wanted = USUAL if metrics is None else (metrics,) if isinstance(metrics, str) else metrics
+    return named_metrics(metrics, USUAL)
+
+
+def named_metrics(metrics: Any, usual: tuple[str, ...]) -> tuple[str, ...]:
+    """A name or names of metrics, None for the usual ones; raises `OptionError` for others."""
+    wanted = usual if metrics is None else (metrics,) if isinstance(metrics, str) else metrics
     if not isinstance(wanted, Iterable):
         raise OptionError(f"metrics={metrics!r}: names of pg.metrics.METRICS were expected.")
     wanted = tuple(wanted)

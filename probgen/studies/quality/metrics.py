@@ -24,9 +24,10 @@ from probgen.diagnose.metrics import (
 )
 from probgen.nets.extractors import Classifier, Inception, RandomFeatures
 from probgen.studies.quality.classifier import classifier, digit_classifier
+from probgen.studies.quality.computed import METRICS
 from probgen.studies.quality.draws import draws_of
 from probgen.studies.quality.result import Quality
-from probgen.studies.quality.table import METRICS, floor, quality
+from probgen.studies.quality.table import floor, quality
 from probgen.studies.quality.walk import path_length
 
 __all__ = [

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from probgen.diagnose.metrics import (
-    Extractor,
-    Features,
-    Score,
-    c2st,
-    density_coverage,
-    energy_distance,
-    featured,
-    fid,
-    fid_infinity,
-    inception_score,
-    kid,
-    mmd,
-    precision_recall,
-    sliced_wasserstein,
-)
+from probgen.diagnose.metrics import Extractor, Score, featured, inception_score
 from probgen.diagnose.metrics.features import check_shapes
 from probgen.errors import DataError, OptionError
 from probgen.nets.extractors import RandomFeatures
-from probgen.studies.quality.asked import METRICS, by_name, checked, labels_of
+from probgen.studies.quality.asked import by_name, checked, labels_of
 from probgen.studies.quality.classifier import classifier
+from probgen.studies.quality.computed import TOGETHER
 from probgen.studies.quality.draws import draws_of, module_of
 from probgen.studies.quality.result import Quality
 
-__all__ = ["METRICS", "floor", "quality"]
-
-_Computed = Callable[[Features, Features, int], Mapping[str, Score]]
-
-
-def _one(name: str, metric: Callable[..., Score]) -> _Computed:
-    return lambda real, fake, seed: {name: metric(real, fake, seed=seed)}
-
-
-_TOGETHER: dict[tuple[str, ...], _Computed] = {
-    ("fid",): lambda real, fake, seed: {"fid": fid(real, fake)},
-    ("fid_infinity",): _one("fid_infinity", fid_infinity),
-    ("kid",): _one("kid", kid),
-    ("precision", "recall"): lambda real, fake, seed: precision_recall(real, fake)._asdict(),
-    ("density", "coverage"): lambda real, fake, seed: density_coverage(real, fake)._asdict(),
-    ("c2st",): _one("c2st", c2st),
-    ("mmd",): _one("mmd", mmd),
-    ("energy_distance",): _one("energy_distance", energy_distance),
-    ("sliced_wasserstein",): _one("sliced_wasserstein", sliced_wasserstein),
-}
+__all__ = ["floor", "quality"]
 
 
 def quality(
@@ -140,7 +107,7 @@ def _table(
         f"{len(x)} {side}" for side, x in zip(("real", "fake"), sides, strict=True)
     )
     notes.append(f"{rows} rows of {sides[0].values.shape[1]} features")
-    for names, computed in _TOGETHER.items():
+    for names, computed in TOGETHER.items():
         if not set(names) & set(wanted):
             continue
         try:
